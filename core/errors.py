@@ -39,9 +39,7 @@ class FsrferError(Exception):
 
     exit_code: ClassVar[int] = 1
 
-    def __init__(
-        self, message: str, *, expected: object = None, found: object = None, fix: str | None = None
-    ) -> None:
+    def __init__(self, message: str, *, expected: object = None, found: object = None, fix: str | None = None) -> None:
         self.message = message
         self.expected = expected
         self.found = found
@@ -76,7 +74,9 @@ class MissingDependencyError(FsrferError):
             extra: Extra of fsrfer that installs it.
             purpose: What needs it, as a noun phrase.
         """
-        return cls(f"{purpose} needs the package {package}", found="no such package", fix=f"pip install 'fsrfer[{extra}]'")
+        return cls(
+            f"{purpose} needs the package {package}", found="no such package", fix=f"pip install 'fsrfer[{extra}]'"
+        )
 
 
 class InputSpecError(FsrferError):
