@@ -99,7 +99,9 @@ class GraphSpec:
 
 @dataclass(frozen=True)
 class TemperatureBand:
-    """Confidence calibration of faces from a size upwards (Guo et al., "On calibration of modern neural networks", 2017).
+    """Confidence calibration of faces from a size upwards.
+
+    Temperature scaling after Guo et al., "On calibration of modern neural networks" (ICML 2017), one value a band.
 
     Attributes:
         min_face_px: Smallest native face size of the band, in pixels.

@@ -38,7 +38,7 @@ def bicubic_resize(images: npt.NDArray[np.uint8], size: int) -> npt.NDArray[np.u
     rows = resampling_matrix(pixels.shape[-3], size)
     columns = resampling_matrix(pixels.shape[-2], size)
     resized = np.einsum("yh,...hwc,xw->...yxc", rows, pixels.astype(np.float32), columns, optimize=True)
-    rounded = np.clip(np.rint(resized), 0, 255).astype(np.uint8)
+    rounded: npt.NDArray[np.uint8] = np.clip(np.rint(resized), 0, 255).astype(np.uint8)
     return rounded[..., 0] if images.ndim == 2 else rounded
 
 
@@ -59,7 +59,7 @@ def resampling_matrix(source: int, target: int) -> npt.NDArray[np.float32]:
     centers = (np.arange(target) + 0.5) * scale - 0.5
     distances = (np.arange(source)[None, :] - centers[:, None]) / support
     weights = _keys_kernel(np.abs(distances))
-    matrix = (weights / weights.sum(axis=1, keepdims=True)).astype(np.float32)
+    matrix: npt.NDArray[np.float32] = (weights / weights.sum(axis=1, keepdims=True)).astype(np.float32)
     matrix.setflags(write=False)
     return matrix
 

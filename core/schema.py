@@ -39,7 +39,7 @@ def from_mapping(kind: type[T], value: Mapping[str, Any], *, where: str, error: 
 
 
 def to_mapping(value: Any) -> Any:
-    """Turn dataclasses, enums and tuples into values that JSON and TOML can hold; the inverse of :func:`from_mapping`."""
+    """Turn dataclasses, enums and tuples into plain values for JSON or TOML: the inverse of :func:`from_mapping`."""
     if is_dataclass(value) and not isinstance(value, type):
         return {field.name: to_mapping(getattr(value, field.name)) for field in fields(value)}
     if isinstance(value, Enum):
