@@ -1,0 +1,158 @@
+"""From face crops to calibrated expression probabilities."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from types import TracebackType
+
+import numpy as np
+import numpy.typing as npt
+
+from ..core.bundle import BundleManifest, TemperatureBand
+from ..core.errors import BundleError, InputSpecError
+from ..core.predictions import ExpressionPredictions, softmax
+from ..core.preprocess import preprocess
+from .runner import Array, Runner
+
+
+class ExpressionClassifier:
+    """Classifies face crops: preprocessing, the fused graph, temperature, abstention.
+
+    Args:
+        runner: Executes the bundle's fused graph; entered and left with the classifier.
+        manifest: The bundle's description of that graph.
+        max_batch: Most faces in one run of the graph; more are split.
+        abstain_below: Confidence below which a prediction is marked as abstained; 0 never abstains.
+
+    Raises:
+        BundleError: The graph's tensors are not those that the bundle names.
+    """
+
+    def __init__(
+        self, runner: Runner, manifest: BundleManifest, *, max_batch: int = 64, abstain_below: float = 0.0
+    ) -> None:
+        if max_batch < 1 or not 0.0 <= abstain_below <= 1.0:
+            raise InputSpecError(
+                "impossible classifier options",
+                expected="max_batch of 1 or more, abstain_below from 0 to 1",
+                found=f"{max_batch}, {abstain_below}",
+            )
+        _check_tensors(runner, manifest)
+        self._runner = runner
+        self._manifest = manifest
+        self._max_batch = max_batch
+        self._abstain_below = abstain_below
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """Expression names in the order of the probabilities."""
+        return self._manifest.labels
+
+    @property
+    def manifest(self) -> BundleManifest:
+        """Description of the model."""
+        return self._manifest
+
+    @property
+    def max_batch(self) -> int:
+        """Most faces in one run of the graph."""
+        return self._max_batch
+
+    def classify(self, faces: Sequence[npt.NDArray[np.uint8]]) -> ExpressionPredictions:
+        """Classify face crops of any sizes.
+
+        Args:
+            faces: N crops, uint8, each (height, width, 3) RGB or (height, width) grey. N may be 0.
+
+        Raises:
+            InputSpecError: A crop cannot be preprocessed.
+        """
+        batch, sizes = preprocess(faces, self._manifest.preprocess)
+        return self.predictions_of(self.logits(batch, sizes), sizes)
+
+    def logits(self, batch: npt.NDArray[np.uint8], face_size_px: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+        """Run the graph on preprocessed faces.
+
+        Args:
+            batch: uint8 (N, channels, height, width).
+            face_size_px: float32 (N,), native size of each face.
+
+        Returns:
+            Uncalibrated logits, float32 (N, K).
+        """
+        graph = self._manifest.graph
+        parts = [np.empty((0, len(self.labels)), np.float32)]
+        for start in range(0, len(batch), self._max_batch):
+            part = slice(start, start + self._max_batch)
+            feed: dict[str, Array] = {graph.faces_input: batch[part]}
+            if graph.face_size_input is not None:
+                feed[graph.face_size_input] = face_size_px[part]
+            parts.append(self._runner.infer(feed)[graph.logits_output])
+        return np.concatenate(parts)
+
+    def predictions_of(
+        self, logits: npt.NDArray[np.float32], face_size_px: npt.NDArray[np.float32]
+    ) -> ExpressionPredictions:
+        """Turn logits into calibrated predictions.
+
+        Args:
+            logits: float32 (N, K).
+            face_size_px: float32 (N,).
+        """
+        temperatures = temperatures_for(face_size_px, self._manifest.temperatures)
+        probabilities = softmax(logits / temperatures[:, None])
+        label_index = probabilities.argmax(axis=1).astype(np.int64)
+        confidence = probabilities.max(axis=1, initial=0.0)
+        return ExpressionPredictions(
+            labels=self.labels,
+            probabilities=probabilities,
+            label_index=label_index,
+            face_size_px=face_size_px,
+            abstained=confidence < self._abstain_below,
+        )
+
+    def __enter__(self) -> ExpressionClassifier:
+        self._runner.__enter__()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._runner.__exit__(kind, error, trace)
+
+
+def temperatures_for(
+    face_size_px: npt.NDArray[np.float32], bands: Sequence[TemperatureBand]
+) -> npt.NDArray[np.float32]:
+    """Return each face's temperature, float32 (N,): that of the largest band it reaches, 1 where there is no band.
+
+    Faces below the first band take the first band's: extrapolating downwards would make the least readable faces the
+    most confident ones.
+    """
+    if not bands:
+        return np.ones(len(face_size_px), np.float32)
+    starts = np.array([band.min_face_px for band in bands], np.float32)
+    values = np.array([band.temperature for band in bands], np.float32)
+    positions = np.searchsorted(starts, face_size_px, side="right") - 1
+    return np.asarray(values[np.maximum(positions, 0)], np.float32)
+
+
+def _check_tensors(runner: Runner, manifest: BundleManifest) -> None:
+    graph, spec = manifest.graph, manifest.preprocess
+    wanted = {graph.faces_input} | ({graph.face_size_input} if graph.face_size_input else set())
+    shape = (None, spec.channels, spec.height, spec.width)
+    if set(runner.inputs) != wanted or graph.logits_output not in runner.outputs:
+        raise BundleError(
+            "the graph's tensors are not those of the bundle",
+            expected=f"inputs {sorted(wanted)}, output {graph.logits_output}",
+            found=f"inputs {sorted(runner.inputs)}, outputs {sorted(runner.outputs)}",
+            fix="fsrfer-export onnx",
+        )
+    faces = runner.inputs[graph.faces_input]
+    if faces.dtype != np.uint8 or faces.shape[1:] != shape[1:]:
+        raise BundleError(
+            "the graph's input is not what the bundle preprocesses to",
+            expected=f"uint8 (?, {spec.channels}, {spec.height}, {spec.width})",
+            found=faces.describe(),
+            fix="fsrfer-export onnx",
+        )
