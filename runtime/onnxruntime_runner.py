@@ -113,7 +113,7 @@ class OnnxRuntimeRunner:
             session = self._ort.InferenceSession(
                 source, _session_options(self._ort, self._options), providers=list(self._options.providers)
             )
-        except (RuntimeError, ValueError, *_load_errors(self._ort)) as problem:
+        except _load_errors(self._ort) as problem:
             name = "graph in memory" if isinstance(model, bytes) else str(model)
             raise EngineBuildError(f"ONNX Runtime cannot load {name}", found=str(problem)) from problem
         bound, wanted = session.get_providers()[0], self._options.providers[0]
@@ -172,7 +172,8 @@ def _session_options(ort: ModuleType, options: SessionOptions) -> Any:
 
 def _load_errors(ort: ModuleType) -> tuple[type[Exception], ...]:
     state = ort.capi.onnxruntime_pybind11_state
-    return (state.Fail, state.InvalidGraph, state.InvalidProtobuf, state.NoSuchFile, state.NotImplemented)
+    names = ("Fail", "InvalidArgument", "InvalidGraph", "InvalidProtobuf", "NoSuchFile", "NotImplemented")
+    return (RuntimeError, ValueError, *(getattr(state, name) for name in names))
 
 
 def _spec(node: Any) -> TensorSpec:

@@ -1,0 +1,72 @@
+"""Runs a command and turns what goes wrong into one line and an exit code.
+
+Exit codes: 0 done; 1 an error that the user can mend; 2 wrong usage; 3 a check failed; 130 interrupted. Defects of
+fsrfer keep their traceback. Results go to stdout; logs, progress and errors go to stderr.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+from collections.abc import Callable
+from importlib import import_module
+from typing import Any, NoReturn
+
+from ..core.errors import FsrferError, MissingDependencyError
+
+_EXTRA_OF = {
+    "torch": "train",
+    "safetensors": "train",
+    "tensorboard": "train",
+    "onnx": "export",
+    "onnxscript": "export",
+    "onnxruntime": "cpu",
+    "matplotlib": "report",
+}
+
+
+def launch(module: str) -> NoReturn:
+    """Run the Typer application of a command module as the whole process.
+
+    Args:
+        module: Name of a module of this package that has an ``app``.
+    """
+    logging.basicConfig(
+        stream=sys.stderr,
+        level=os.environ.get("FSRFER_LOG", "WARNING").upper(),
+        format="%(levelname)s %(name)s: %(message)s",
+    )
+    sys.exit(exit_code_of(lambda: load_app(module)()))
+
+
+def load_app(module: str) -> Any:
+    """Import a command module and return its Typer application.
+
+    Raises:
+        MissingDependencyError: An optional package that the command needs is not installed.
+    """
+    try:
+        return import_module(f"{__package__}.{module}").app
+    except ModuleNotFoundError as problem:
+        package = (problem.name or "").partition(".")[0]
+        if package not in _EXTRA_OF:
+            raise
+        raise MissingDependencyError.for_extra(package, _EXTRA_OF[package], f"`fsrfer {module}`") from problem
+
+
+def exit_code_of(command: Callable[[], Any]) -> int:
+    """Call a command and return the process's exit code; errors that a user can mend are printed on one line."""
+    try:
+        command()
+    except FsrferError as error:
+        sys.stderr.write(f"error: {error}\n")
+        return error.exit_code
+    except KeyboardInterrupt:
+        return 130
+    except BrokenPipeError:  # the reader of our stdout (`| head`) has left; there is nobody to tell
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except SystemExit as leaving:  # Typer ends this way, also after usage errors
+        return leaving.code if isinstance(leaving.code, int) else 1 if leaving.code else 0
+    return 0
