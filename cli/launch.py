@@ -9,7 +9,8 @@ from __future__ import annotations
 import logging
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from importlib import import_module
 from typing import Any, NoReturn
 
@@ -46,13 +47,27 @@ def load_app(module: str) -> Any:
     Raises:
         MissingDependencyError: An optional package that the command needs is not installed.
     """
-    try:
+    with needing_extra(f"fsrfer {module}"):
         return import_module(f"{__package__}.{module}").app
+
+
+@contextmanager
+def needing_extra(command: str) -> Iterator[None]:
+    """Turn the failing import of an optional package into an error that names the extra to install.
+
+    Args:
+        command: What the user ran, for the message.
+
+    Raises:
+        MissingDependencyError: A package of an extra is not installed.
+    """
+    try:
+        yield
     except ModuleNotFoundError as problem:
         package = (problem.name or "").partition(".")[0]
         if package not in _EXTRA_OF:
             raise
-        raise MissingDependencyError.for_extra(package, _EXTRA_OF[package], f"`fsrfer {module}`") from problem
+        raise MissingDependencyError.for_extra(package, _EXTRA_OF[package], f"`{command}`") from problem
 
 
 def exit_code_of(command: Callable[[], Any]) -> int:

@@ -27,17 +27,18 @@ _SUMMARIES = {
 
 
 class _LazyGroup(TyperGroup):
-    def list_commands(self, ctx: Any) -> list[str]:
+    # Signatures are those of the base class.
+    def list_commands(self, ctx: Any) -> list[str]:  # noqa: ARG002
         return list(_SUMMARIES)
 
-    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:  # noqa: ARG002
         if cmd_name not in _SUMMARIES:
             return None
         command = get_command(load_app(cmd_name))
         command.name = cmd_name
         return command
 
-    def format_commands(self, ctx: Any, formatter: Any) -> None:
+    def format_commands(self, ctx: Any, formatter: Any) -> None:  # noqa: ARG002
         with formatter.section("Commands"):
             formatter.write_dl(list(_SUMMARIES.items()))
 

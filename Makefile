@@ -1,0 +1,52 @@
+# Two commands need nothing but Python 3.10 or newer and make:
+#   make demo   the whole chain on the embedded data set
+#   make test   linters, types, import contracts and all tests
+# Each makes .venv and installs what it needs at the versions of constraints.txt.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+EXTRAS := cpu,train,export,report
+PIP_INSTALL := $(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt
+
+.PHONY: demo test check install install-test develop clean
+
+demo: install
+	$(BIN)/fsrfer demo --output demo-output
+
+test: check
+	$(BIN)/python -m pytest -n 2 --dist worksteal
+
+check: install-test
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	cd $(VENV) && bin/mypy --config-file ../pyproject.toml $(foreach p,core datasets runtime calibration export training cli,-p fsrfer.$(p))
+	cd $(VENV) && bin/lint-imports --config ../pyproject.toml --no-cache
+
+# A plain install, as a user gets it: what is checked is what is shipped. setuptools reuses a stale build folder.
+install: $(VENV)/.dependencies
+	rm -rf build
+	$(PIP_INSTALL) --no-deps --force-reinstall .
+
+install-test: $(VENV)/.test-dependencies install
+
+$(VENV)/.dependencies: pyproject.toml constraints.txt
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	rm -rf build
+	$(PIP_INSTALL) torch
+	$(PIP_INSTALL) '.[$(EXTRAS)]'
+	touch $@
+
+$(VENV)/.test-dependencies: $(VENV)/.dependencies
+	rm -rf build
+	$(PIP_INSTALL) '.[$(EXTRAS),test]'
+	touch $@
+
+# For work on the code: the packages are links into the tree, so that edits take effect at once.
+develop: $(VENV)/.test-dependencies
+	$(BIN)/pip uninstall --quiet --yes fsrfer
+	rm -rf build
+	$(PIP_INSTALL) --no-deps --editable .
+
+clean:
+	rm -rf $(VENV) build demo-output *.egg-info .mypy_cache .ruff_cache .pytest_cache

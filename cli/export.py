@@ -1,0 +1,54 @@
+"""``fsrfer-export``: from a trained bundle to graphs and engines."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ..core.bundle import ArtifactKind, ModelBundle
+from ..core.schema import to_mapping
+from ..datasets import open_dataset
+from . import engines
+from .console import NOTES, print_json, print_table
+from .launch import needing_extra
+from .parsing import parse_sizes
+
+app = typer.Typer(no_args_is_help=True, add_completion=False, rich_markup_mode=None)
+app.command("fp16")(engines.fp16)
+app.command("build-engine")(engines.build_engine)
+app.command("inspect")(engines.inspect)
+
+
+@app.callback()
+def _group() -> None:
+    """From a trained bundle to graphs and engines."""
+
+
+@app.command("onnx")
+def onnx(
+    bundle: Annotated[Path, typer.Argument(help="Bundle that `fsrfer-train fit` wrote.")],
+    data: Annotated[str, typer.Option(help="Faces for the proof of parity, such as ferplus:PATH.")] = "procedural",
+    faces: Annotated[int, typer.Option(min=1, help="How many of them.")] = 64,
+    sizes: Annotated[str, typer.Option(help="Native face sizes in pixels to prove parity at.")] = "48,24,16,12,8",
+    opset: Annotated[int, typer.Option(help="ONNX operator set.")] = 18,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the comparison as JSON.")] = False,
+) -> None:
+    """Fuse backbone, generator and classifier into one ONNX graph, and prove that it equals PyTorch's.
+
+    Exits with 3, keeping no graph, where a logit differs by more than 0.001 or a decision differs.
+    """
+    with needing_extra("fsrfer-export onnx"):
+        from ..export.fuse import export_onnx
+    dataset = open_dataset(data, "test")
+    images = [dataset[index].image for index in range(min(faces, len(dataset)))]
+    stored, report = export_onnx(ModelBundle.load(bundle), images, parse_sizes(sizes), opset=opset)
+    NOTES.print(f"wrote {stored.artifact_path(ArtifactKind.ONNX_FP32)}")
+    if as_json:
+        print_json(to_mapping(report))
+        return
+    rows = [
+        (f"{row.face_size_px} px", row.count, f"{row.max_error:.1e}", f"{row.agreement:.2%}") for row in report.rows
+    ]
+    print_table(f"{report.candidate} against {report.reference}", ("face size", "faces", "max error", "agreement"), rows)
