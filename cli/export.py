@@ -51,4 +51,6 @@ def onnx(
     rows = [
         (f"{row.face_size_px} px", row.count, f"{row.max_error:.1e}", f"{row.agreement:.2%}") for row in report.rows
     ]
-    print_table(f"{report.candidate} against {report.reference}", ("face size", "faces", "max error", "agreement"), rows)
+    print_table(
+        f"{report.candidate} against {report.reference}", ("face size", "faces", "max error", "agreement"), rows
+    )

@@ -21,6 +21,8 @@ def parse_sizes(text: str, *, option: str = "--sizes") -> tuple[int, ...]:
     words = [word.strip() for word in text.split(",")]
     if not all(word.isdecimal() and 1 <= int(word) <= 1024 for word in words) or len(set(words)) != len(words):
         raise UsageError(
-            f"{option} cannot be read", expected="different sizes in pixels from 1 to 1024, such as 48,24,16", found=text
+            f"{option} cannot be read",
+            expected="different sizes in pixels from 1 to 1024, such as 48,24,16",
+            found=text,
         )
     return tuple(int(word) for word in words)
