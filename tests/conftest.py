@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -27,3 +30,20 @@ def shared() -> Path:
     if not SHARED.is_dir():
         pytest.skip(f"no development data at {SHARED}")
     return SHARED
+
+
+@pytest.fixture(scope="session")
+def make_bundle() -> Callable[..., Any]:
+    """Writer of tiny real bundles: ``make_bundle(path, labels, size=, channels=, conditioned=, ...)``."""
+    pytest.importorskip("onnx")
+    return _load_sibling("bundles").write_bundle
+
+
+def _load_sibling(name: str) -> Any:
+    # Tests are imported by path (`--import-mode=importlib`), so their folders are not on the module search path.
+    spec = importlib.util.spec_from_file_location(f"fsrfer_tests_{name}", Path(__file__).with_name(f"{name}.py"))
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
