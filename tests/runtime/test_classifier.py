@@ -97,7 +97,7 @@ def test_impossible_options_are_refused(make_bundle, tmp_path, options):
 
 @settings(max_examples=50)
 @given(
-    st.lists(st.tuples(st.floats(0, 200, width=32), st.floats(0.1, 10, width=32)), min_size=1, max_size=5),
+    st.lists(st.tuples(st.floats(0, 200, width=32), st.floats(0.125, 10, width=32)), min_size=1, max_size=5),
     st.lists(st.floats(1, 300, width=32), max_size=20),
 )
 def test_each_face_takes_the_temperature_of_the_largest_band_it_reaches(bands, sizes):
