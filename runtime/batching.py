@@ -1,0 +1,109 @@
+"""Shared batches: the faces of several frames, of all sources, in one run of the model."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING  # TEMP
+
+import numpy as np
+import numpy.typing as npt
+
+from ..core.predictions import ExpressionPredictions
+from .classifier import ExpressionClassifier
+
+if TYPE_CHECKING:
+    from .detection import FaceDetections
+from .frame import Frame
+from .results import FrameResult
+
+
+@dataclass(frozen=True)
+class PendingFrame:
+    """A frame whose faces wait to be classified.
+
+    Attributes:
+        frame: The frame.
+        detections: Its faces; None where the frame itself is one.
+        crops: Their N crops, uint8, usually views on the frame's image.
+    """
+
+    frame: Frame
+    detections: FaceDetections | None
+    crops: Sequence[npt.NDArray[np.uint8]]
+
+
+class FaceBatcher:
+    """Gathers faces over frames and sources until a run of the model is worth while.
+
+    Recordings wait until a batch is full. A live frame waits for the other live sources only: until each of them has
+    given a frame, or until ``max_wait_s`` is over.
+
+    Args:
+        classifier: Classifies the faces; its ``max_batch`` is what full means.
+        max_wait_s: Longest wait of a live frame.
+        max_frames: Most frames that wait, which bounds the memory they take.
+    """
+
+    def __init__(self, classifier: ExpressionClassifier, *, max_wait_s: float, max_frames: int) -> None:
+        self._classifier = classifier
+        self._max_wait_s = max_wait_s
+        self._max_frames = max_frames
+        self._pending: list[PendingFrame] = []
+        self._faces = 0
+        self._live_names: set[str] = set()
+        self._deadline: float | None = None
+
+    def add(self, pending: PendingFrame, now_s: float) -> None:
+        """Add a frame.
+
+        Args:
+            pending: The frame and its faces.
+            now_s: Present time of the monotonic clock.
+        """
+        self._pending.append(pending)
+        self._faces += len(pending.crops)
+        if pending.frame.is_live:
+            self._live_names.add(pending.frame.source)
+            if self._deadline is None:
+                self._deadline = now_s + self._max_wait_s
+
+    def patience_s(self, now_s: float, live_sources: int) -> float | None:
+        """Return how long the batch may wait for another frame: 0 for not at all, None for as long as it takes.
+
+        Args:
+            now_s: Present time of the monotonic clock.
+            live_sources: Number of live sources that are giving frames.
+        """
+        if self._faces >= self._classifier.max_batch or len(self._pending) >= self._max_frames:
+            return 0.0
+        if self._deadline is None:
+            return None
+        if len(self._live_names) >= live_sources:
+            return 0.0
+        return max(self._deadline - now_s, 0.0)
+
+    def flush(self) -> list[FrameResult]:
+        """Classify the faces of all waiting frames together, and return the frames' results in their order."""
+        pending, self._pending = self._pending, []
+        self._faces, self._deadline = 0, None
+        self._live_names.clear()
+        if not pending:
+            return []
+        predictions = self._classifier.classify([crop for one in pending for crop in one.crops])
+        results, start = [], 0
+        for one in pending:
+            stop = start + len(one.crops)
+            results.append(FrameResult(one.frame, _rows(predictions, slice(start, stop)), one.detections))
+            start = stop
+        return results
+
+
+def _rows(predictions: ExpressionPredictions, rows: slice) -> ExpressionPredictions:
+    return replace(
+        predictions,
+        probabilities=predictions.probabilities[rows],
+        label_index=predictions.label_index[rows],
+        face_size_px=predictions.face_size_px[rows],
+        abstained=predictions.abstained[rows],
+    )

@@ -1,0 +1,60 @@
+"""From a bundle on disk to a classifier."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from ..core.bundle import ArtifactKind, ModelBundle
+from ..core.options import Precision
+from .classifier import ExpressionClassifier
+from .onnxruntime_runner import CPU_PROVIDER, OnnxRuntimeRunner, SessionOptions
+
+
+def artifact_for(precision: Precision, providers: Sequence[str] = (CPU_PROVIDER,)) -> ArtifactKind:
+    """Return the kind of graph that serves a precision on an execution provider.
+
+    Args:
+        precision: Number format that was asked for.
+        providers: Execution providers, most wanted first.
+    """
+    if precision is Precision.FP32:
+        return ArtifactKind.ONNX_FP32
+    if precision is Precision.FP16:
+        return ArtifactKind.ONNX_FP16
+    # TensorRT wants other quantisation nodes than the kernels of the CPU.
+    return ArtifactKind.ONNX_INT8_CPU if providers[0] == CPU_PROVIDER else ArtifactKind.ONNX_INT8_TENSORRT
+
+
+def open_bundle(
+    path: Path,
+    *,
+    precision: Precision = Precision.FP32,
+    threads: int | None = None,
+    providers: tuple[str, ...] = (CPU_PROVIDER,),
+    max_batch: int = 64,
+    abstain_below: float = 0.0,
+) -> ExpressionClassifier:
+    """Open the classifier of a bundle on ONNX Runtime; use it as a context manager.
+
+    The graph is the one of the precision that is asked for, and no other: an INT8 graph is not taken because it
+    happens to be there, nor an FP32 one because the INT8 one is not.
+
+    Args:
+        path: Folder of the bundle.
+        precision: Which of the bundle's graphs to run.
+        threads: Threads inside one operator; None for one a physical core.
+        providers: Execution providers, most wanted first; the first one must really be bound.
+        max_batch: Most faces in one run of the graph.
+        abstain_below: Confidence below which a prediction counts as unknown.
+
+    Raises:
+        BundleError: There is no bundle, or it has no graph of this precision; the message says how to make it.
+        BackendUnavailableError: The provider is not there.
+        EngineBuildError: ONNX Runtime cannot load the graph.
+        InputSpecError: An option is out of range.
+    """
+    bundle = ModelBundle.load(path)
+    graph = bundle.artifact_path(artifact_for(precision, providers))
+    runner = OnnxRuntimeRunner(graph, SessionOptions(providers=providers, threads=threads))
+    return ExpressionClassifier(runner, bundle.manifest, max_batch=max_batch, abstain_below=abstain_below)

@@ -1,0 +1,48 @@
+"""What the pipeline says about one frame."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING  # TEMP
+
+import numpy as np
+import numpy.typing as npt
+
+from ..core.errors import InputSpecError
+from ..core.predictions import ExpressionPredictions
+
+if TYPE_CHECKING:
+    from .detection import FaceDetections
+from .frame import Frame
+
+
+@dataclass(frozen=True)
+class FrameResult:
+    """A frame, its faces and their expressions; face *i* of one is face *i* of the others.
+
+    Attributes:
+        frame: The frame.
+        predictions: Expressions of its N faces.
+        detections: Where the N faces are; None where the frame itself is one ready-made face crop.
+    """
+
+    frame: Frame
+    predictions: ExpressionPredictions
+    detections: FaceDetections | None
+
+    def __post_init__(self) -> None:
+        faces = 1 if self.detections is None else len(self.detections.boxes)
+        if len(self.predictions) != faces:
+            raise InputSpecError(
+                "predictions do not belong to the detections", expected=faces, found=len(self.predictions)
+            )
+
+    def __len__(self) -> int:
+        return len(self.predictions)
+
+    @property
+    def boxes(self) -> npt.NDArray[np.float32]:
+        """Boxes of the faces, float32 (N, 4), x0, y0, x1, y1 in pixels; the whole frame for a face crop."""
+        if self.detections is None:
+            return np.array([[0, 0, self.frame.width, self.frame.height]], np.float32)
+        return self.detections.boxes

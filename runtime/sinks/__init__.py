@@ -1,0 +1,17 @@
+"""Where results go: JSON lines, annotated videos and pictures."""
+
+from .annotated_pictures import AnnotatedPictureSink
+from .annotated_video import AnnotatedVideoSink
+from .drawing import annotate
+from .json_lines import JsonLinesSink, frame_record, output_schema
+from .sink import ResultSink
+
+__all__ = [
+    "AnnotatedPictureSink",
+    "AnnotatedVideoSink",
+    "JsonLinesSink",
+    "ResultSink",
+    "annotate",
+    "frame_record",
+    "output_schema",
+]

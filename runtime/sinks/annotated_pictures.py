@@ -1,0 +1,51 @@
+"""Annotated pictures, one a frame."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from types import TracebackType
+
+import cv2
+
+from ...core.errors import UsageError
+from ...core.files import write_bytes
+from ..results import FrameResult
+from .drawing import annotate
+from .output_names import OutputNames
+
+PICTURE_OUTPUT_SUFFIXES = frozenset({".jpeg", ".jpg", ".png", ".webp"})
+
+
+class AnnotatedPictureSink:
+    """Writes each frame as a picture with boxes, expressions and confidences drawn in.
+
+    Args:
+        path: The picture; with several pictures their names go before its suffix.
+        is_single: Whether there is a single picture.
+
+    Raises:
+        UsageError: The suffix is not that of a picture.
+    """
+
+    def __init__(self, path: Path, *, is_single: bool = True) -> None:
+        if path.suffix.lower() not in PICTURE_OUTPUT_SUFFIXES:
+            raise UsageError(
+                f"cannot write annotated pictures to {path}",
+                expected=f"a path ending in {', '.join(sorted(PICTURE_OUTPUT_SUFFIXES))}",
+            )
+        self._suffix = path.suffix.lower()
+        self._names = OutputNames(path, is_single=is_single)
+
+    def write(self, result: FrameResult) -> None:
+        """Draw one frame and write it to its file."""
+        image_bgr = cv2.cvtColor(annotate(result), cv2.COLOR_RGB2BGR)
+        _, data = cv2.imencode(self._suffix, image_bgr)
+        write_bytes(self._names.path_for(result.frame.source), data.tobytes())
+
+    def __enter__(self) -> AnnotatedPictureSink:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Leave it; every picture was complete when it was written."""

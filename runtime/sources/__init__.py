@@ -1,0 +1,21 @@
+"""Where frames come from: cameras, network streams, video files, pictures."""
+
+from .address import redact_address
+from .collector import FrameCollector, SourceStatus
+from .opening import open_source
+from .reconnect import ReconnectPolicy
+from .source import FrameSource
+from .specification import SourceKind, SourceSpec, parse_source, parse_sources
+
+__all__ = [
+    "FrameCollector",
+    "FrameSource",
+    "ReconnectPolicy",
+    "SourceKind",
+    "SourceSpec",
+    "SourceStatus",
+    "open_source",
+    "parse_source",
+    "parse_sources",
+    "redact_address",
+]

@@ -1,0 +1,53 @@
+"""The seam between the pipeline and whatever gives frames."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Generator
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from ...core.errors import SourceError
+from ..frame import Frame
+
+
+class FrameSource(Protocol):
+    """Gives the frames of one camera, stream, video or set of pictures."""
+
+    @property
+    def name(self) -> str:
+        """How to speak of the source; holds no credentials."""
+
+    @property
+    def reconnects(self) -> int:
+        """How often the connection was lost and made again."""
+
+    def frames(self, stop: threading.Event) -> Generator[Frame, None, None]:
+        """Open the source and give its frames in order; it is closed when the generator is.
+
+        Args:
+            stop: Asks the source to end; it may take as long as one read takes.
+
+        Raises:
+            SourceError: The source cannot be opened or read, and trying again does not help.
+        """
+
+
+@dataclass(frozen=True)
+class TimedImage:
+    """A decoded picture and its time stamp.
+
+    Attributes:
+        image: uint8 (height, width, 3), RGB.
+        stream_time_s: Seconds in the stream's own time; None where the stream says none.
+    """
+
+    image: npt.NDArray[np.uint8]
+    stream_time_s: float | None
+
+
+class RefusedError(SourceError):
+    """The other side said no: trying again without changing something cannot help."""

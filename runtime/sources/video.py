@@ -1,0 +1,52 @@
+"""Video files."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Generator
+from pathlib import Path
+
+import av.error
+
+from ...core.errors import SourceError
+from ..frame import Frame
+from .decoding import decoded_images, opened, reason_of
+from .recording import recording_frames
+
+
+class VideoFileSource:
+    """Gives every frame of a video file, with its presentation time.
+
+    Args:
+        path: The file.
+        name: How to speak of it; the path itself unless something better is known.
+    """
+
+    def __init__(self, path: Path, name: str | None = None) -> None:
+        self._path = path
+        self._name = str(path) if name is None else name
+
+    @property
+    def name(self) -> str:
+        """How to speak of the source."""
+        return self._name
+
+    @property
+    def reconnects(self) -> int:
+        """Always 0: a file has no connection to lose."""
+        return 0
+
+    def frames(self, stop: threading.Event) -> Generator[Frame, None, None]:
+        """Give the frames; see :class:`~fsrfer.runtime.sources.source.FrameSource`.
+
+        Raises:
+            SourceError: The file is missing or damaged, or has no video.
+        """
+        try:
+            # The prefix keeps FFmpeg from reading a colon in the file's name as a protocol.
+            with opened(f"file:{self._path}", options={}, timeout_s=None) as container:
+                yield from recording_frames(decoded_images(container, self._name, is_live=False), self._name, stop)
+        except av.error.FFmpegError as problem:
+            raise SourceError(
+                f"cannot read the video {self._name}", found=reason_of(problem), fix="check that other players open it"
+            ) from None
