@@ -1,0 +1,88 @@
+"""RetinaFace with a MobileNet-0.25 backbone.
+
+Deng et al., "RetinaFace: single-shot multi-level face localisation in the wild" (CVPR 2020). Boxes and landmarks are
+encoded against prior boxes as in SSD (Liu et al., ECCV 2016, section 2.2), scaled by the variances 0.1 and 0.2.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import lru_cache
+
+import numpy as np
+import numpy.typing as npt
+
+from ..runner import Array
+from .detections import FaceDetections
+
+_PRIOR_SIDES = {8: (16, 32), 16: (64, 128), 32: (256, 512)}  # by stride, in pixels of the input
+_CENTER_VARIANCE = np.float32(0.1)
+_SIZE_VARIANCE = np.float32(0.2)
+
+
+class RetinaFaceHead:
+    """Reads the outputs ``loc`` (P, 4), ``conf`` (P, 2) and ``landmarks`` (P, 10) of P prior boxes."""
+
+    name = "retinaface"
+    mean_bgr = (104.0, 117.0, 123.0)
+    score_threshold = 0.5
+    outputs = ("loc", "conf", "landmarks")
+
+    def decode(
+        self, outputs: Mapping[str, Array], input_size: tuple[int, int], score_threshold: float
+    ) -> FaceDetections:
+        """Turn the outputs for one picture into candidates in pixels of the input."""
+        scores = outputs["conf"][:, 1]
+        likely = np.flatnonzero(scores >= score_threshold)
+        near = priors(*input_size)[likely]
+        return FaceDetections(
+            boxes=decode_boxes(outputs["loc"][likely], near),
+            scores=scores[likely],
+            landmarks=decode_landmarks(outputs["landmarks"][likely], near),
+        )
+
+
+@lru_cache(maxsize=8)
+def priors(width: int, height: int) -> npt.NDArray[np.float32]:
+    """Return the prior boxes of an input, in the order of the network's outputs.
+
+    Args:
+        width: Width of the input in pixels, a multiple of 32.
+        height: Height of the input, likewise.
+
+    Returns:
+        float32 (P, 4), centre x, centre y, width, height in pixels; read-only. By stride, then row, column, side.
+    """
+    levels = [_level(width, height, stride, sides) for stride, sides in _PRIOR_SIDES.items()]
+    boxes = np.concatenate(levels).astype(np.float32)
+    boxes.setflags(write=False)
+    return boxes
+
+
+def decode_boxes(offsets: npt.NDArray[np.float32], near: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+    """Apply the network's offsets to prior boxes.
+
+    Args:
+        offsets: float32 (N, 4), centre and log size relative to the prior, divided by the variances.
+        near: float32 (N, 4), the priors as :func:`priors` gives them.
+
+    Returns:
+        float32 (N, 4), x0, y0, x1, y1 in pixels of the input.
+    """
+    centers = near[:, :2] + offsets[:, :2] * _CENTER_VARIANCE * near[:, 2:]
+    half_sizes = near[:, 2:] * np.exp(offsets[:, 2:] * _SIZE_VARIANCE) / 2
+    return np.concatenate([centers - half_sizes, centers + half_sizes], axis=1)
+
+
+def decode_landmarks(offsets: npt.NDArray[np.float32], near: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+    """Apply the network's landmark offsets, float32 (N, 10), to prior boxes; float32 (N, 5, 2) in pixels."""
+    relative = offsets.reshape(-1, 5, 2) * _CENTER_VARIANCE
+    points: npt.NDArray[np.float32] = near[:, None, :2] + relative * near[:, None, 2:]
+    return points
+
+
+def _level(width: int, height: int, stride: int, sides: tuple[int, ...]) -> npt.NDArray[np.float64]:
+    rows, columns = np.mgrid[0 : height // stride, 0 : width // stride]
+    centers = (np.stack([columns, rows], axis=-1).reshape(-1, 2) + 0.5) * stride
+    squares = np.repeat(np.asarray(sides, np.float64)[:, None], 2, axis=1)
+    return np.concatenate([np.repeat(centers, len(sides), axis=0), np.tile(squares, (len(centers), 1))], axis=1)
