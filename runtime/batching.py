@@ -4,16 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING  # TEMP
 
 import numpy as np
 import numpy.typing as npt
 
 from ..core.predictions import ExpressionPredictions
 from .classifier import ExpressionClassifier
-
-if TYPE_CHECKING:
-    from .detection import FaceDetections
+from .detection import FaceDetections
 from .frame import Frame
 from .results import FrameResult
 

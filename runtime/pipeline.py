@@ -5,15 +5,12 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING  # TEMP
 
 from ..core.crop import crop_faces
 from ..core.errors import UsageError
 from .batching import FaceBatcher, PendingFrame
 from .classifier import ExpressionClassifier
-
-if TYPE_CHECKING:
-    from .detection import FaceDetector
+from .detection import FaceDetector
 from .frame import Frame
 from .results import FrameResult
 from .sinks import ResultSink

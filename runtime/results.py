@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING  # TEMP
 
 import numpy as np
 import numpy.typing as npt
 
 from ..core.errors import InputSpecError
 from ..core.predictions import ExpressionPredictions
-
-if TYPE_CHECKING:
-    from .detection import FaceDetections
+from .detection import FaceDetections
 from .frame import Frame
 
 

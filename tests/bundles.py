@@ -9,8 +9,9 @@ from pathlib import Path
 
 import numpy as np
 import onnx
-from fsrfer.core import ArtifactKind, BundleManifest, ColorMode, GraphSpec, ModelBundle, PreprocessSpec, Provenance
 from onnx import TensorProto, helper, numpy_helper
+
+from fsrfer.core import ArtifactKind, BundleManifest, ColorMode, GraphSpec, ModelBundle, PreprocessSpec, Provenance
 
 FILTERS = 4
 

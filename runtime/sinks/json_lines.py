@@ -33,7 +33,7 @@ class JsonLinesSink:
 
     def write(self, result: FrameResult) -> None:
         """Write the line of one frame."""
-        self._stream.write(json.dumps(frame_record(result), ensure_ascii=False, allow_nan=False) + "\n")
+        self._stream.write(json.dumps(frame_record(result), allow_nan=False) + "\n")
         if self._flush_each or result.frame.is_live:
             self._stream.flush()
 
