@@ -176,9 +176,8 @@ class _Row:
 
 
 def _read_lists(path: Path, split: str, on_progress: Progress | None) -> _Votes:
-    rows = [
-        row for row in _matched_rows(path, split) if row.name
-    ]  # FER+ leaves the name empty where no face can be seen
+    # FER+ leaves the name empty where a picture shows no face.
+    rows = [row for row in _matched_rows(path, split) if row.name]
     chosen = _without_repeats(rows, split)
     wanted = len(chosen)
     images, counts, names, faults = [], [], [], []
@@ -208,7 +207,7 @@ def _matched_rows(path: Path, split: str) -> Iterator[_Row]:
         if pixels is None or votes is None or not (pixels["Usage"] == votes["Usage"] in _USAGE_OF_SPLIT.values()):
             raise DatasetError(
                 f"{PIXELS_FILE} and {VOTES_FILE} in {path} do not belong together",
-                expected=f"as many rows in both, with the same Usage ({', '.join(_USAGE_OF_SPLIT.values())}) row by row",
+                expected=f"as many rows in both, with the same Usage of {', '.join(_USAGE_OF_SPLIT.values())}",
                 found=f"a difference at line {line}",
                 fix="take both files unchanged from their publishers",
             )

@@ -70,7 +70,7 @@ def _shorter_than(data: bytes, declared: int, kind: str) -> str | None:
 
 def _jpeg_has_end(data: bytes) -> bool:
     # Thumbnails inside the header have an end marker of their own: skip the header's segments before looking for one.
-    # After the start of the scan every 0xFF of the data is stuffed, so that FF D9 can only be the end (ITU-T T.81, B.1).
+    # After the start of the scan every 0xFF of the data is stuffed, so FF D9 can only be the end (ITU-T T.81, B.1).
     position = 2
     while position + 4 <= len(data) and data[position] == 0xFF:
         marker = data[position + 1]

@@ -34,6 +34,7 @@ _log = logging.getLogger(__name__)
 LIST_FILE = PurePath("EmoLabel/list_patition_label.txt")
 HELD_OUT_FRACTION = 0.1
 
+_LABEL_CODES = tuple(str(number) for number in range(1, len(RAFDB_LABELS) + 1))
 _BOX_FOLDER = PurePath("Annotation/boundingbox")
 _ATTRIBUTE_FOLDER = PurePath("Annotation/manual")
 _ATTRIBUTES = {
@@ -81,10 +82,11 @@ def open_rafdb(
         options["crop"] = f"box{margin:+g}" if boxed else "none"
     files: list[FaceFile] = []
     for entry in _entries_of_split(entries, check_split(split)):
-        try:
-            files.append(_face_file(path, entry, variant, boxed=boxed))
-        except (OSError, ValueError) as problem:
-            faults.append(SkippedFile(entry.name, str(problem)))
+        outcome = _face_file(path, entry, variant, boxed=boxed)
+        if isinstance(outcome, FaceFile):
+            files.append(outcome)
+        else:
+            faults.append(outcome)
     return open_files(
         files,
         name="rafdb",
@@ -137,26 +139,26 @@ def _read_list(file: Path) -> tuple[list[_Entry], list[SkippedFile]]:
     for number, line in enumerate(lines, start=1):
         if not line.strip():
             continue
-        try:
-            entry = _parse_line(line)
-            if entry.name in entries:
-                raise ValueError(f"{entry.name} is listed twice")
-        except ValueError as problem:
-            faults.append(SkippedFile(f"{file}, line {number}", str(problem)))
-        else:
+        entry = _parse_line(line)
+        if isinstance(entry, _Entry) and entry.name in entries:
+            entry = f"{entry.name} is listed twice"
+        if isinstance(entry, _Entry):
             entries[entry.name] = entry
+        else:
+            faults.append(SkippedFile(f"{file}, line {number}", entry))
     return list(entries.values()), faults
 
 
-def _parse_line(line: str) -> _Entry:
+def _parse_line(line: str) -> _Entry | str:
+    """Return what a line says, or what is wrong with it."""
     match line.split():
-        case [name, code] if code in {str(number) for number in range(1, len(RAFDB_LABELS) + 1)}:
-            if not name.startswith(("train_", "test_")):
-                raise ValueError(f"{name} begins neither with train_ nor with test_")
-            return _Entry(name, int(code) - 1)
+        case [name, _] if not name.startswith(("train_", "test_")):
+            return f"{name} begins neither with train_ nor with test_"
+        case [name, code] if code in _LABEL_CODES:
+            return _Entry(name, _LABEL_CODES.index(code))
         case [_, code]:
-            raise ValueError(f"label {code} is not one of 1 to {len(RAFDB_LABELS)}")
-    raise ValueError(f"{line.strip()!r} is not a file name and a label")
+            return f"label {code} is not one of {', '.join(_LABEL_CODES)}"
+    return f"{line.strip()!r} is not a file name and a label"
 
 
 def _entries_of_split(entries: Sequence[_Entry], split: str) -> list[_Entry]:
@@ -178,15 +180,20 @@ def _held_out(entries: Sequence[_Entry]) -> set[str]:
     return chosen
 
 
-def _face_file(path: Path, entry: _Entry, variant: Variant, *, boxed: bool) -> FaceFile:
+def _face_file(path: Path, entry: _Entry, variant: Variant, *, boxed: bool) -> FaceFile | SkippedFile:
+    try:
+        box = _read_box(path / _BOX_FOLDER / f"{entry.stem}_boundingbox.txt") if boxed else None
+        attributes = _read_attributes(path / _ATTRIBUTE_FOLDER / f"{entry.stem}_manu_attri.txt")
+    except (OSError, ValueError) as problem:
+        return SkippedFile(entry.name, str(problem))
     suffix = PurePath(entry.name).suffix
     file_name = entry.name if variant is Variant.ORIGINAL else f"{entry.stem}_aligned{suffix}"
     return FaceFile(
         path=path / "Image" / variant.value / file_name,
         label=entry.label,
         sample_id=entry.name,
-        box=_read_box(path / _BOX_FOLDER / f"{entry.stem}_boundingbox.txt") if boxed else None,
-        attributes=_read_attributes(path / _ATTRIBUTE_FOLDER / f"{entry.stem}_manu_attri.txt"),
+        box=box,
+        attributes=attributes,
     )
 
 

@@ -89,24 +89,27 @@ def _parse(path: Path, rows: list[tuple[int, dict[str, str]]]) -> tuple[list[_En
     entries: dict[str, _Entry] = {}
     faults: list[SkippedFile] = []
     for line, row in rows:
-        try:
-            entry = _entry(row)
-            if entry.file in entries:
-                raise ValueError(f"{entry.file} is listed twice")
-        except (ValueError, DatasetError) as problem:
-            faults.append(SkippedFile(f"{path}, line {line}", str(problem)))
-        else:
+        entry = _entry(row)
+        if isinstance(entry, _Entry) and entry.file in entries:
+            entry = f"{entry.file} is listed twice"
+        if isinstance(entry, _Entry):
             entries[entry.file] = entry
+        else:
+            faults.append(SkippedFile(f"{path}, line {line}", entry))
     return list(entries.values()), faults
 
 
-def _entry(row: dict[str, str]) -> _Entry:
+def _entry(row: dict[str, str]) -> _Entry | str:
+    """Return what a row says, or what is wrong with it."""
     if "" in row:
-        raise ValueError("has more fields than the header")
+        return "has more fields than the header"
     cells = {name: text.strip() for name, text in row.items()}
     file, label, split = cells.pop("file"), cells.pop("label"), cells.pop("split", None)
     if not file:
-        raise ValueError("names no file")
+        return "names no file"
     if split is not None and split not in SPLITS:
-        raise ValueError(f"split {split!r} is none of {', '.join(SPLITS)}")
-    return _Entry(Path(file).as_posix(), canonical_label(label), split or "", cells)
+        return f"split {split!r} is none of {', '.join(SPLITS)}"
+    try:
+        return _Entry(Path(file).as_posix(), canonical_label(label), split or "", cells)
+    except DatasetError as problem:
+        return problem.message
