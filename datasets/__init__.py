@@ -1,17 +1,29 @@
 """Labelled faces: the seam that everything reads through, readers of public and own data sets, evaluation."""
 
+from .degradation import EVALUATION_SIZES, paper_sizes, shrink
+from .evaluation import EvaluationReport, SizeReport, evaluate_by_size
 from .faults import SkippedFile
 from .in_memory import InMemoryFaces
 from .opening import SPEC_FORMS, open_dataset
 from .sample import FaceDataset, FaceSample
 from .splits import SPLITS
+from .subset import Subset, balanced_indices, with_labels
 
 __all__ = [
+    "EVALUATION_SIZES",
     "SPEC_FORMS",
     "SPLITS",
+    "EvaluationReport",
     "FaceDataset",
     "FaceSample",
     "InMemoryFaces",
+    "SizeReport",
     "SkippedFile",
+    "Subset",
+    "balanced_indices",
+    "evaluate_by_size",
     "open_dataset",
+    "paper_sizes",
+    "shrink",
+    "with_labels",
 ]

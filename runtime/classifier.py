@@ -8,10 +8,11 @@ from types import TracebackType
 import numpy as np
 import numpy.typing as npt
 
-from ..core.bundle import BundleManifest, TemperatureBand
+from ..core.bundle import BundleManifest
 from ..core.errors import BundleError, InputSpecError
 from ..core.predictions import ExpressionPredictions, softmax
 from ..core.preprocess import preprocess
+from ..core.temperature import temperatures_for
 from .runner import Array, Runner
 
 
@@ -119,22 +120,6 @@ class ExpressionClassifier:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._runner.__exit__(kind, error, trace)
-
-
-def temperatures_for(
-    face_size_px: npt.NDArray[np.float32], bands: Sequence[TemperatureBand]
-) -> npt.NDArray[np.float32]:
-    """Return each face's temperature, float32 (N,): that of the largest band it reaches, 1 where there is no band.
-
-    Faces below the first band take the first band's: extrapolating downwards would make the least readable faces the
-    most confident ones.
-    """
-    if not bands:
-        return np.ones(len(face_size_px), np.float32)
-    starts = np.array([band.min_face_px for band in bands], np.float32)
-    values = np.array([band.temperature for band in bands], np.float32)
-    positions = np.searchsorted(starts, face_size_px, side="right") - 1
-    return np.asarray(values[np.maximum(positions, 0)], np.float32)
 
 
 def _check_tensors(runner: Runner, manifest: BundleManifest) -> None:

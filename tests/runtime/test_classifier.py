@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from fsrfer.core.bundle import ArtifactKind, TemperatureBand
 from fsrfer.core.errors import BundleError, InputSpecError
 from fsrfer.core.predictions import softmax
+from fsrfer.core.temperature import temperatures_for
 from fsrfer.runtime import ExpressionClassifier, OnnxRuntimeRunner
-from fsrfer.runtime.classifier import temperatures_for
 
 
 def classifier_of(bundle, **options) -> ExpressionClassifier:

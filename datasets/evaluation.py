@@ -1,0 +1,252 @@
+"""How accurate a classifier is, by native face size."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any, ClassVar
+
+import numpy as np
+import numpy.typing as npt
+
+from ..core.bundle import TemperatureBand
+from ..core.errors import InputSpecError
+from ..core.metrics import (
+    Interval,
+    accuracy,
+    confusion_matrix,
+    expected_calibration_error,
+    macro_f1,
+    mean_class_accuracy,
+    negative_log_likelihood,
+)
+from ..core.predictions import softmax
+from ..core.preprocess import PreprocessSpec, preprocess
+from ..core.schema import to_mapping
+from ..core.temperature import temperatures_for
+from .degradation import shrink
+from .sample import FaceDataset
+
+Uint8Array = npt.NDArray[np.uint8]
+Float32Array = npt.NDArray[np.float32]
+Classify = Callable[[Uint8Array, Float32Array], Float32Array]
+"""From faces, uint8 (N, C, H, W), and native sizes, float32 (N,), to uncalibrated logits, float32 (N, K)."""
+
+
+@dataclass(frozen=True)
+class SizeReport:
+    """Results at one face size.
+
+    Attributes:
+        face_size_px: Native side of the faces in pixels.
+        count: Number of faces N.
+        smaller_count: How many of them are smaller in the data set; they were not enlarged and count as they are.
+        accuracy: Fraction of right predictions, 95 % interval.
+        mean_class_accuracy: Recall averaged over the expressions that occur, 95 % interval.
+        macro_f1: F1 averaged over expressions, 0 to 1.
+        ece: Expected calibration error with 15 bins, 0 to 1.
+        nll: Mean negative log likelihood in nats.
+        confusion: int64 (K, K); row: true expression, column: predicted.
+        logits: float32 (N, K), before any temperature, in the order of the data set.
+        predictions: int64 (N,), most probable expressions.
+        correct: bool (N,), for paired tests between models.
+    """
+
+    HEADER: ClassVar[tuple[str, ...]] = ("face size", "faces", "accuracy", "mean class accuracy", "F1", "ECE", "NLL")
+
+    face_size_px: int
+    count: int
+    smaller_count: int
+    accuracy: Interval
+    mean_class_accuracy: Interval
+    macro_f1: float
+    ece: float
+    nll: float
+    confusion: npt.NDArray[np.int64] = field(repr=False, compare=False)
+    logits: Float32Array = field(repr=False, compare=False)
+    predictions: npt.NDArray[np.int64] = field(repr=False, compare=False)
+    correct: npt.NDArray[np.bool_] = field(repr=False, compare=False)
+
+    def cells(self) -> tuple[str, ...]:
+        """Return the row of a table under :attr:`HEADER`."""
+        smaller = f" ({self.smaller_count} smaller)" if self.smaller_count else ""
+        return (
+            f"{self.face_size_px} px",
+            f"{self.count}{smaller}",
+            str(self.accuracy),
+            str(self.mean_class_accuracy),
+            f"{self.macro_f1:.3f}",
+            f"{self.ece:.3f}",
+            f"{self.nll:.3f}",
+        )
+
+    def to_json(self) -> dict[str, Any]:
+        """Return everything but the arrays with an entry a face, as plain values."""
+        return {
+            "face_size_px": self.face_size_px,
+            "count": self.count,
+            "smaller_count": self.smaller_count,
+            "accuracy": to_mapping(self.accuracy),
+            "mean_class_accuracy": to_mapping(self.mean_class_accuracy),
+            "macro_f1": self.macro_f1,
+            "ece": self.ece,
+            "nll": self.nll,
+            "confusion": self.confusion.tolist(),
+        }
+
+
+@dataclass(frozen=True)
+class EvaluationReport:
+    """Results of one classifier on one data set.
+
+    Attributes:
+        dataset_id: Identity of the data set.
+        labels: Expression names that the classes of the sizes' arrays index.
+        sizes: One report a face size, in the order that was asked for.
+    """
+
+    dataset_id: str
+    labels: tuple[str, ...]
+    sizes: tuple[SizeReport, ...]
+
+    def at(self, face_size_px: int) -> SizeReport:
+        """Return the report of one face size.
+
+        Raises:
+            InputSpecError: The size was not evaluated.
+        """
+        for report in self.sizes:
+            if report.face_size_px == face_size_px:
+                return report
+        raise InputSpecError(
+            f"faces of {face_size_px} px were not evaluated",
+            expected=f"one of {', '.join(str(report.face_size_px) for report in self.sizes)}",
+        )
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the report as plain values, without the arrays that have an entry a face."""
+        return {
+            "dataset_id": self.dataset_id,
+            "labels": list(self.labels),
+            "sizes": [report.to_json() for report in self.sizes],
+        }
+
+
+def evaluate_by_size(
+    classify: Classify,
+    dataset: FaceDataset,
+    spec: PreprocessSpec,
+    sizes: Sequence[int],
+    *,
+    batch_size: int = 64,
+    temperatures: Sequence[TemperatureBand] = (),
+    on_progress: Callable[[int, int], None] | None = None,
+) -> EvaluationReport:
+    """Classify every face of a data set at several native sizes.
+
+    A face is shrunk by anti-aliased bicubic interpolation to ``size`` by ``size`` pixels, and then takes the way of a
+    served face. One whose shorter side is below ``size`` already is not enlarged: it is counted as it is.
+
+    Args:
+        classify: The classifier, from preprocessed faces and native sizes to logits.
+        dataset: Faces with the labels of the classifier (see :func:`fsrfer.datasets.with_labels`).
+        spec: Preprocessing of the classifier.
+        sizes: Native face sizes in pixels, all different.
+        batch_size: Most faces in one call of ``classify``.
+        temperatures: Confidence calibration, ascending in size; the logits of the report are without it.
+        on_progress: Called with the faces done and their total; a face is done when it was seen at all sizes.
+
+    Raises:
+        InputSpecError: Sizes or batch size are impossible, or the classifier's logits are not finite or not of shape
+            (N, number of labels).
+        DatasetError: A file of the data set changed after it was opened.
+    """
+    _check_request(sizes, batch_size)
+    tallies = [_Tally(size) for size in sizes]
+    count = len(dataset)
+    for start in range(0, count, batch_size):
+        images = [dataset[index].image for index in range(start, min(start + batch_size, count))]
+        for tally in tallies:
+            faces, smaller = _at_size(images, tally.size)
+            batch, native = preprocess(faces, spec)
+            logits = classify(batch, native)
+            _check_logits(logits, len(faces), len(dataset.labels))
+            tally.add(logits, native, smaller)
+        if on_progress is not None:
+            on_progress(start + len(images), count)
+    reports = tuple(tally.report(dataset.label_indices, len(dataset.labels), temperatures) for tally in tallies)
+    return EvaluationReport(dataset.dataset_id, dataset.labels, reports)
+
+
+class _Tally:
+    """Gathers what was predicted at one size."""
+
+    def __init__(self, size: int) -> None:
+        self.size = size
+        self._logits: list[Float32Array] = []
+        self._native: list[Float32Array] = []
+        self._smaller = 0
+
+    def add(self, logits: Float32Array, native: Float32Array, smaller: int) -> None:
+        # A runner may reuse its output buffer for the next batch.
+        self._logits.append(logits.copy())
+        self._native.append(native)
+        self._smaller += smaller
+
+    def report(
+        self, labels: npt.NDArray[np.int64], classes: int, temperatures: Sequence[TemperatureBand]
+    ) -> SizeReport:
+        logits = np.concatenate(self._logits)
+        calibrated = logits / temperatures_for(np.concatenate(self._native), temperatures)[:, None]
+        predictions = logits.argmax(axis=1).astype(np.int64)
+        return SizeReport(
+            face_size_px=self.size,
+            count=len(labels),
+            smaller_count=self._smaller,
+            accuracy=accuracy(labels, predictions),
+            mean_class_accuracy=mean_class_accuracy(labels, predictions),
+            macro_f1=macro_f1(labels, predictions),
+            ece=expected_calibration_error(softmax(calibrated), labels),
+            nll=negative_log_likelihood(calibrated, labels),
+            confusion=confusion_matrix(labels, predictions, classes),
+            logits=logits,
+            predictions=predictions,
+            correct=predictions == labels,
+        )
+
+
+def _at_size(images: Sequence[Uint8Array], size: int) -> tuple[list[Uint8Array], int]:
+    """Return the faces at a size, and how many were smaller already."""
+    faces = list(images)
+    large = [position for position, image in enumerate(images) if min(image.shape[:2]) >= size]
+    for positions in _of_equal_shape(images, large):
+        stack = np.stack([images[position] for position in positions])
+        small = shrink(stack[..., None], size)[..., 0] if stack.ndim == 3 else shrink(stack, size)
+        for position, face in zip(positions, small, strict=True):
+            faces[position] = face
+    return faces, len(images) - len(large)
+
+
+def _of_equal_shape(images: Sequence[Uint8Array], positions: Sequence[int]) -> Iterator[list[int]]:
+    groups: dict[tuple[int, ...], list[int]] = {}
+    for position in positions:
+        groups.setdefault(images[position].shape, []).append(position)
+    yield from groups.values()
+
+
+def _check_request(sizes: Sequence[int], batch_size: int) -> None:
+    if not sizes or min(sizes) < 1 or len(set(sizes)) != len(sizes) or batch_size < 1:
+        raise InputSpecError(
+            "impossible evaluation",
+            expected="one or more different sizes of at least 1 px, batches of at least 1 face",
+            found=f"sizes {tuple(sizes)}, batches of {batch_size}",
+        )
+
+
+def _check_logits(logits: Float32Array, faces: int, classes: int) -> None:
+    if logits.shape != (faces, classes) or not np.isfinite(logits).all():
+        raise InputSpecError(
+            "the classifier's logits are unusable",
+            expected=f"finite numbers of shape {(faces, classes)}",
+            found=f"{'NaN or infinity' if logits.shape == (faces, classes) else 'numbers'} of shape {logits.shape}",
+        )
