@@ -109,11 +109,10 @@ def _texts(label: str, confidence: float) -> tuple[str, ...]:
 
 
 def _place(layout: LabelLayout, face: int, texts: tuple[str, ...], pen: _Pen) -> tuple[str, Rectangle] | None:
-    for over_boxes in (False, True):
-        for text in texts:
-            place = layout.place(face, pen.label_size(text), over_boxes=over_boxes)
-            if place is not None:
-                return text, place
+    for text in texts:
+        place = layout.place(face, pen.label_size(text))
+        if place is not None:
+            return text, place
     return None
 
 

@@ -1,4 +1,4 @@
-"""Where the labels of a crowd go, so that none covers another."""
+"""Where the labels of a crowd go, so that they cover neither each other nor faces."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ class LabelLayout:
     Args:
         width: Columns of the canvas.
         height: Rows of the canvas.
-        boxes: int (N, 4), all boxes; a label may touch its own, and covers others only when there is no better place.
+        boxes: int (N, 4), all boxes; a label may lie inside its own, but never on another.
     """
 
     def __init__(self, width: int, height: int, boxes: npt.NDArray[np.int64]) -> None:
@@ -27,13 +27,12 @@ class LabelLayout:
         self._labels = np.empty((len(boxes), 4), np.int64)
         self._count = 0
 
-    def place(self, face: int, size: tuple[int, int], *, over_boxes: bool) -> Rectangle | None:
+    def place(self, face: int, size: tuple[int, int]) -> Rectangle | None:
         """Reserve a place for a label.
 
         Args:
             face: Index of its box.
             size: Width and height of the label.
-            over_boxes: Whether it may cover boxes of other faces.
 
         Returns:
             The place; None where there is no free one.
@@ -41,8 +40,7 @@ class LabelLayout:
         others = np.delete(self._boxes, face, axis=0)
         taken = self._labels[: self._count]
         for place in self._candidates(face, size):
-            free = not _overlaps(place, taken) and (over_boxes or not _overlaps(place, others))
-            if free:
+            if not _overlaps(place, taken) and not _overlaps(place, others):
                 self._labels[self._count] = place
                 self._count += 1
                 return place
