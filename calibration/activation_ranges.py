@@ -15,7 +15,6 @@ import numpy.typing as npt
 from ..core.errors import CalibrationError
 from .int8_config import RangeMethod
 from .onnx_packages import import_onnx, import_quantization
-from .quantization_plan import COMPUTE_OPS, ELEMENTWISE_OPS
 
 if TYPE_CHECKING:
     import onnx
@@ -26,8 +25,10 @@ Ranges = dict[str, tuple[float, float]]
 _HISTOGRAM_BINS = 2048
 
 
-def measure_ranges(model: onnx.ModelProto, feeds: Iterable[Feed], method: RangeMethod, percentile: float) -> Ranges:
-    """Run calibration data through a graph and return the range of every activation that may be quantised.
+def measure_ranges(
+    model: onnx.ModelProto, feeds: Iterable[Feed], method: RangeMethod = RangeMethod.MINMAX, percentile: float = 100.0
+) -> Ranges:
+    """Run calibration data through a graph and return the range of every floating-point activation.
 
     Ranges are asymmetric. A symmetric one makes ONNX Runtime's quantiser clip wrongly where it later drops a ReLU,
     and a symmetric one can be had from an asymmetric one, not the other way round.
@@ -64,13 +65,11 @@ def measure_ranges(model: onnx.ModelProto, feeds: Iterable[Feed], method: RangeM
 def _calibrate(source: Path, feeds: Iterable[Feed], method: RangeMethod, percentile: float) -> dict[str, Any]:
     calibrate = import_quantization("calibrate")
     augmented = str(source.with_name("augmented.onnx"))
-    # Measured for both forms at once, hence on the union of their operators.
-    operators = sorted(COMPUTE_OPS | ELEMENTWISE_OPS)
     if method is RangeMethod.MINMAX:
-        calibrator = calibrate.MinMaxCalibrater(source, operators, augmented, symmetric=False)
+        calibrator = calibrate.MinMaxCalibrater(source, None, augmented, symmetric=False)
     else:
         calibrator = calibrate.PercentileCalibrater(
-            source, operators, augmented, symmetric=False, num_bins=_HISTOGRAM_BINS, percentile=percentile
+            source, None, augmented, symmetric=False, num_bins=_HISTOGRAM_BINS, percentile=percentile
         )
     calibrator.augment_graph()
     calibrator.create_inference_session()

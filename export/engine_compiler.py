@@ -1,0 +1,41 @@
+"""The seam between building an engine and the library that compiles it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Protocol
+
+from ..core.bundle import ArtifactKind
+from .engine_config import EngineBuildConfig
+
+OnProgress = Callable[[str, int, int], None]
+"""Called with the name of a phase of the build, the steps done and all steps of it."""
+
+
+class EngineCompiler(Protocol):
+    """Compiles graphs by one library on this machine."""
+
+    @property
+    def library_version(self) -> str:
+        """Version of the library."""
+
+    @property
+    def file_suffix(self) -> str:
+        """Suffix of the files that it writes."""
+
+    def device(self, config: EngineBuildConfig) -> str:
+        """Return what is compiled for: a processor by name, or ``portable``."""
+
+    def compute_capabilities(self, config: EngineBuildConfig) -> tuple[str, ...]:
+        """Return the CUDA compute capabilities that the engine will run on; empty for a CPU."""
+
+    def source(self, config: EngineBuildConfig) -> ArtifactKind:
+        """Return which graph of the bundle is compiled."""
+
+    def compile(self, graph: Path, engine: Path, config: EngineBuildConfig, on_progress: OnProgress | None) -> None:
+        """Compile a graph to a file.
+
+        Raises:
+            EngineBuildError: The library refuses the graph; the message names the nodes.
+        """

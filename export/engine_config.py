@@ -1,0 +1,98 @@
+"""What engine to build."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from ..core.errors import UsageError
+from ..core.options import Backend, Precision
+from ..runtime.engine_record import BatchProfile
+
+PORTABLE_COMPUTE_CAPABILITIES = ("8.0", "8.6", "8.9", "12.0")
+"""What TensorRT-RTX compiles for where nothing else is asked for: A100, Ampere, Ada and Blackwell desktops."""
+
+
+@dataclass(frozen=True)
+class EngineBuildConfig:
+    """What engine to build.
+
+    Attributes:
+        backend: Library that compiles and runs it.
+        precision: Number format; which of the bundle's graphs is compiled follows from it.
+        batch: Batch sizes to serve.
+        workspace_mib: Scratch memory that TensorRT may use, in MiB; None for all of the device.
+        optimization_level: How long TensorRT searches, 0 to 5; None for its default.
+        timing_cache: File in which TensorRT keeps measured kernels from build to build.
+        compute_capabilities: For TensorRT-RTX, the GPUs to compile for, such as ``8.6``; empty for a portable choice.
+        hardware_compatible: TensorRT: also run on other GPUs from Ampere on, at a loss of speed.
+        version_compatible: TensorRT: also run on later versions, at a loss of speed.
+    """
+
+    backend: Backend
+    precision: Precision = Precision.FP32
+    batch: BatchProfile = field(default_factory=BatchProfile)
+    workspace_mib: int | None = None
+    optimization_level: int | None = None
+    timing_cache: Path | None = None
+    compute_capabilities: tuple[str, ...] = ()
+    hardware_compatible: bool = False
+    version_compatible: bool = False
+
+    def __post_init__(self) -> None:
+        _refuse_foreign_options(self)
+        if self.workspace_mib is not None and self.workspace_mib < 1:
+            raise UsageError("impossible workspace", expected="1 MiB or more", found=self.workspace_mib)
+        if self.optimization_level is not None and not 0 <= self.optimization_level <= 5:
+            raise UsageError("impossible optimisation level", expected="0 to 5", found=self.optimization_level)
+        for capability in self.compute_capabilities:
+            if not re.fullmatch(r"[1-9][0-9]?\.[0-9]", capability):
+                raise UsageError("unknown compute capability", expected="such as 8.6", found=capability)
+
+    def command(self, bundle: Path) -> str:
+        """Return the command line that builds this engine."""
+        words = ["fsrfer-export build-engine", str(bundle), f"--backend {self.backend.value}"]
+        words.append(f"--precision {self.precision.value} --batch {self.batch}")
+        if self.workspace_mib is not None:
+            words.append(f"--workspace-mib {self.workspace_mib}")
+        if self.optimization_level is not None:
+            words.append(f"--optimization-level {self.optimization_level}")
+        if self.timing_cache is not None:
+            words.append(f"--timing-cache {self.timing_cache}")
+        if self.compute_capabilities:
+            words.append(f"--compute-capability {','.join(self.compute_capabilities)}")
+        words += ["--hardware-compatible"] * self.hardware_compatible
+        words += ["--version-compatible"] * self.version_compatible
+        return " ".join(words)
+
+
+def _refuse_foreign_options(config: EngineBuildConfig) -> None:
+    """Refuse options that another backend has: an option that is silently without effect misleads."""
+    if config.backend is Backend.ONNXRUNTIME and config.precision is Precision.FP16:
+        raise UsageError(
+            "ONNX Runtime has no FP16 kernels for CPUs, it would compute in FP32 between casts",
+            expected="--precision fp32 or int8",
+            found="fp16",
+        )
+    of_tensorrt_only = {
+        "--timing-cache": config.timing_cache is not None,
+        "--hardware-compatible": config.hardware_compatible,
+        "--version-compatible": config.version_compatible,
+    }
+    of_both = {
+        "--workspace-mib": config.workspace_mib is not None,
+        "--optimization-level": config.optimization_level is not None,
+    }
+    foreign = {
+        Backend.ONNXRUNTIME: {
+            **of_tensorrt_only,
+            **of_both,
+            "--compute-capability": bool(config.compute_capabilities),
+        },
+        Backend.TENSORRT_RTX: of_tensorrt_only,
+        Backend.TENSORRT: {"--compute-capability": bool(config.compute_capabilities)},
+    }[config.backend]
+    given = [option for option, is_given in foreign.items() if is_given]
+    if given:
+        raise UsageError(f"{config.backend.value} has no {', '.join(given)}", fix="leave it out")

@@ -1,0 +1,205 @@
+"""Half-precision graphs.
+
+TensorRT from 10 on takes number formats from the graph and refuses a node whose operands differ in theirs, so the
+conversion has to be exact about every edge. What half precision harms stays in float32: normalisation, means over the
+plane (sums overflow), softmax, and whatever calibration data drives near the largest half-precision number.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ..calibration.activation_ranges import Ranges, measure_ranges
+from ..calibration.calibration_set import CalibrationManifest, CalibrationSet
+from ..calibration.onnx_packages import import_onnx
+from ..calibration.quantization_plan import COMPUTE_OPS, prepared
+from ..calibration.quantization_report import logits_of, sqnr_db
+from ..core.bundle import ArtifactKind, ModelBundle
+from ..core.errors import CheckFailedError, EngineBuildError
+from ..runtime.onnxruntime_runner import OnnxRuntimeRunner
+from .half_edges import retype
+
+if TYPE_CHECKING:
+    import onnx
+
+FLOAT32_OPS = frozenset(
+    {
+        "Exp",
+        "GlobalAveragePool",
+        "InstanceNormalization",
+        "LayerNormalization",
+        "Log",
+        "LogSoftmax",
+        "Pow",
+        "ReduceL2",
+        "ReduceMean",
+        "ReduceSum",
+        "ReduceSumSquare",
+        "Softmax",
+    }
+)
+"""Operators that add up many values or whose results span many magnitudes."""
+
+LARGEST_HALF = 65504.0
+_HEADROOM = 2.0  # calibration saw a sample of what will come
+_MIN_AGREEMENT = 0.98
+
+
+@dataclass(frozen=True)
+class Float16Report:
+    """What the conversion did.
+
+    Attributes:
+        float16_nodes: Number of nodes that compute in half precision.
+        float32_nodes: Names of the nodes that compute in float32.
+        overflowing: Names of those among them that would overflow in half precision.
+        vanishing_weights: Number of weights other than zero that are zero in half precision.
+        checked_on: Faces that activations were measured and decisions compared on; None where there were none.
+        logits_sqnr_db: Signal to noise of the logits, in dB; None without faces.
+        agreement: Fraction of faces with the same most probable expression; None without faces.
+    """
+
+    float16_nodes: int
+    float32_nodes: tuple[str, ...]
+    overflowing: tuple[str, ...]
+    vanishing_weights: int
+    checked_on: CalibrationManifest | None = None
+    logits_sqnr_db: float | None = None
+    agreement: float | None = None
+
+
+def export_float16(bundle: ModelBundle, faces: CalibrationSet | None = None) -> tuple[ModelBundle, Float16Report]:
+    """Store a half-precision form of a bundle's fused graph; inputs and outputs keep their types.
+
+    Args:
+        bundle: A bundle with its ``model.onnx``.
+        faces: Faces to look for overflow and compare decisions on; without them only the weights are checked.
+
+    Returns:
+        The bundle with its ``model.fp16.onnx``, and what was done.
+
+    Raises:
+        BundleError: The bundle has no fused graph.
+        EngineBuildError: The graph has parts that cannot be converted.
+        CheckFailedError: The half-precision graph decides differently too often; nothing is stored.
+        MissingDependencyError: ``onnx`` or ``onnxruntime`` is not installed.
+    """
+    onnx = import_onnx()
+    source = bundle.artifact_path(ArtifactKind.ONNX_FP32)
+    model = prepared(onnx.load(source))
+    ranges = measure_ranges(model, faces.feeds(bundle.manifest.graph)) if faces is not None else {}
+    half, report = convert_to_float16(model, ranges)
+    if faces is not None:
+        with OnnxRuntimeRunner(source) as runner:
+            reference = logits_of(runner, bundle.manifest.graph, faces)
+        with OnnxRuntimeRunner(half.SerializeToString()) as runner:
+            candidate = logits_of(runner, bundle.manifest.graph, faces)
+        report = _with_comparison(report, faces.manifest, reference, candidate)
+    return bundle.store(ArtifactKind.ONNX_FP16, partial(onnx.save, half)), report
+
+
+def convert_to_float16(model: onnx.ModelProto, ranges: Ranges) -> tuple[onnx.ModelProto, Float16Report]:
+    """Convert a graph, leaving in float32 what half precision harms.
+
+    Args:
+        model: Floating-point graph, prepared.
+        ranges: Range of each activation; empty for not measured.
+
+    Raises:
+        EngineBuildError: The graph has branches, or is quantised.
+    """
+    _check_convertible(model)
+    overflowing = overflowing_nodes(model, ranges)
+    kept = {*overflowing, *_normalisation(model)}
+    kept |= {node.name for node in model.graph.node if node.op_type in FLOAT32_OPS}
+    half = retype(model, kept)
+    import_onnx().checker.check_model(half, full_check=True)
+    report = Float16Report(
+        float16_nodes=len(model.graph.node) - len(kept),
+        float32_nodes=tuple(node.name for node in model.graph.node if node.name in kept),
+        overflowing=overflowing,
+        vanishing_weights=_vanishing_weights(model, kept),
+    )
+    return half, report
+
+
+def overflowing_nodes(model: onnx.ModelProto, ranges: Ranges) -> tuple[str, ...]:
+    """Return the names of the nodes that read or write numbers too large for half precision, with headroom."""
+    numpy_helper = import_onnx().numpy_helper
+    largest = {name: max(abs(low), abs(high)) * _HEADROOM for name, (low, high) in ranges.items()}
+    for tensor in model.graph.initializer:
+        values = numpy_helper.to_array(tensor)
+        if values.dtype == np.float32 and values.size:
+            largest[tensor.name] = float(np.abs(values).max())
+    return tuple(
+        node.name
+        for node in model.graph.node
+        if any(largest.get(name, 0.0) > LARGEST_HALF for name in (*node.input, *node.output))
+    )
+
+
+def _check_convertible(model: onnx.ModelProto) -> None:
+    graph_type = import_onnx().AttributeProto.GRAPH
+    for node in model.graph.node:
+        if any(attribute.type == graph_type for attribute in node.attribute):
+            raise EngineBuildError(f"{node.op_type} {node.name} has branches, which cannot be converted")
+        if node.op_type in ("QuantizeLinear", "DequantizeLinear"):
+            raise EngineBuildError("a quantised graph cannot be converted", expected="the FP32 graph", found=node.name)
+
+
+def _normalisation(model: onnx.ModelProto) -> list[str]:
+    """Names of the nodes that no node with weights precedes: they see raw pixels and face sizes."""
+    behind_weights: set[str] = set()
+    before = []
+    for node in model.graph.node:
+        if node.op_type in COMPUTE_OPS or not behind_weights.isdisjoint(node.input):
+            behind_weights.update(node.output)
+        else:
+            before.append(node.name)
+    return before
+
+
+def _vanishing_weights(model: onnx.ModelProto, kept: Collection[str]) -> int:
+    read = {name for node in model.graph.node if node.name not in kept for name in node.input}
+    return sum(_vanishing(tensor) for tensor in _named(model.graph.initializer, read))
+
+
+def _named(tensors: Iterable[onnx.TensorProto], names: Collection[str]) -> list[onnx.TensorProto]:
+    return [tensor for tensor in tensors if tensor.name in names]
+
+
+def _vanishing(tensor: onnx.TensorProto) -> int:
+    values = import_onnx().numpy_helper.to_array(tensor)
+    if values.dtype != np.float32:
+        return 0
+    return int(np.count_nonzero(values) - np.count_nonzero(values.astype(np.float16)))
+
+
+def _with_comparison(
+    report: Float16Report,
+    checked_on: CalibrationManifest,
+    reference: np.ndarray[tuple[int, ...], np.dtype[np.float32]],
+    candidate: np.ndarray[tuple[int, ...], np.dtype[np.float32]],
+) -> Float16Report:
+    agreement = float((reference.argmax(axis=1) == candidate.argmax(axis=1)).mean())
+    if not np.isfinite(candidate).all() or agreement < _MIN_AGREEMENT:
+        raise CheckFailedError(
+            "the half-precision graph decides differently from FP32 too often",
+            expected=f"finite logits and agreement on {_MIN_AGREEMENT:.0%} of {len(reference)} faces",
+            found=f"{agreement:.1%}, {np.isfinite(candidate).mean():.1%} of the logits finite",
+            fix="serve this model in FP32",
+        )
+    return Float16Report(
+        float16_nodes=report.float16_nodes,
+        float32_nodes=report.float32_nodes,
+        overflowing=report.overflowing,
+        vanishing_weights=report.vanishing_weights,
+        checked_on=checked_on,
+        logits_sqnr_db=round(sqnr_db(reference, candidate), 2),
+        agreement=agreement,
+    )

@@ -1,0 +1,86 @@
+"""Graphs optimised once by ONNX Runtime for the CPU at hand, so that loading them does no work.
+
+The file holds the layout that ONNX Runtime chose for this CPU's vector units. Saving one level less would be portable,
+and half as slow again for FP32: the layout cannot be chosen when such a file is loaded without optimisation.
+"""
+
+from __future__ import annotations
+
+import platform
+from pathlib import Path
+
+from ..core.bundle import ArtifactKind
+from ..core.errors import EngineBuildError
+from ..core.options import Precision
+from ..runtime.onnxruntime_runner import CPU_PROVIDER, OnnxRuntimeRunner, SessionOptions, import_onnxruntime
+from .engine_compiler import OnProgress
+from .engine_config import EngineBuildConfig
+
+
+class OnnxRuntimeCompiler:
+    """Compiles by ONNX Runtime for the CPU of this machine.
+
+    Raises:
+        MissingDependencyError: ONNX Runtime is not installed.
+    """
+
+    file_suffix = ".onnx"
+
+    def __init__(self) -> None:
+        self._ort = import_onnxruntime()
+
+    @property
+    def library_version(self) -> str:
+        """Version of ONNX Runtime."""
+        return str(self._ort.__version__)
+
+    def device(self, config: EngineBuildConfig) -> str:  # noqa: ARG002 - the same for all configurations
+        """Return the name of this machine's CPU."""
+        return cpu_name()
+
+    def compute_capabilities(self, config: EngineBuildConfig) -> tuple[str, ...]:  # noqa: ARG002
+        """Return nothing: a CPU has none."""
+        return ()
+
+    def source(self, config: EngineBuildConfig) -> ArtifactKind:
+        """Return the FP32 graph, or the INT8 graph for CPUs."""
+        return ArtifactKind.ONNX_INT8_CPU if config.precision is Precision.INT8 else ArtifactKind.ONNX_FP32
+
+    def compile(self, graph: Path, engine: Path, config: EngineBuildConfig, on_progress: OnProgress | None) -> None:  # noqa: ARG002
+        """Optimise a graph and save it.
+
+        Raises:
+            EngineBuildError: ONNX Runtime cannot load the graph.
+        """
+        if on_progress is not None:
+            on_progress("Optimising the graph", 0, 1)
+        options = self._ort.SessionOptions()
+        options.graph_optimization_level = self._ort.GraphOptimizationLevel.ORT_ENABLE_ALL
+        options.optimized_model_filepath = str(engine)
+        options.log_severity_level = 3
+        with OnnxRuntimeRunner(graph):  # a graph that cannot be loaded is explained here
+            pass
+        self._ort.InferenceSession(str(graph), options, providers=[CPU_PROVIDER])
+        if not engine.is_file():
+            raise EngineBuildError(f"ONNX Runtime wrote no optimised form of {graph}")
+        with OnnxRuntimeRunner(engine, SessionOptions(optimize=False)):  # the way that it will be loaded
+            pass
+        if on_progress is not None:
+            on_progress("Optimising the graph", 1, 1)
+
+
+def cpu_name(cpuinfo: Path = Path("/proc/cpuinfo")) -> str:
+    """Return the name of this machine's CPU, as far as the system tells it.
+
+    Args:
+        cpuinfo: Where Linux describes its CPUs.
+    """
+    fields: dict[str, str] = {}
+    if cpuinfo.is_file():
+        for line in cpuinfo.read_text(encoding="utf-8", errors="replace").splitlines():
+            key, _, value = line.partition(":")
+            fields.setdefault(key.strip(), value.strip())
+    if "model name" in fields:
+        return fields["model name"]
+    arm = [fields[key] for key in ("CPU implementer", "CPU part") if key in fields]
+    return "ARM " + " ".join(arm) if arm else platform.processor() or platform.machine()

@@ -1,0 +1,204 @@
+"""Every difference between the TensorRT versions, in one place.
+
+TensorRT 8.6, 10.x, 11.x and TensorRT-RTX share one Python API but for what is here. Differences are found by looking
+for the attribute, not by comparing version numbers: vendors' builds carry odd ones.
+"""
+
+from __future__ import annotations
+
+import importlib
+import logging
+from types import ModuleType
+from typing import Any
+
+from ..core.errors import BackendUnavailableError, EngineBuildError, MissingDependencyError
+from ..core.options import Backend, Precision
+from .cuda_device import CudaDevice, cuda_device
+from .engine_compiler import OnProgress
+
+GUARDED = frozenset(
+    {
+        "BuilderFlag.FP16",
+        "BuilderFlag.INT8",
+        "ComputeCapability",
+        "IBuilderConfig.num_compute_capabilities",
+        "IBuilderConfig.progress_monitor",
+        "IBuilderConfig.set_compute_capability",
+        "IProgressMonitor",
+        "NetworkDefinitionCreationFlag.EXPLICIT_BATCH",
+        "NetworkDefinitionCreationFlag.STRONGLY_TYPED",
+        "ParserError.node_name",
+        "ParserError.node_operator",
+    }
+)
+"""What some versions lack and is looked for before use; everything else that is used exists in all of them."""
+
+_MODULES = {Backend.TENSORRT: "tensorrt", Backend.TENSORRT_RTX: "tensorrt_rtx"}
+_logger = logging.getLogger(__name__)
+
+
+class TensorRtApi:
+    """A TensorRT module with its version's differences levelled.
+
+    Args:
+        module: ``tensorrt`` or ``tensorrt_rtx``.
+        device: The GPU of this machine, or why there is none.
+    """
+
+    def __init__(self, module: Any, device: CudaDevice | str) -> None:
+        self.trt = module
+        self.device = device
+
+    @property
+    def version(self) -> str:
+        """Version of the library."""
+        return str(self.trt.__version__)
+
+    @property
+    def strongly_typed(self) -> bool:
+        """Whether number formats come from the graph (10.0 and later); else flags allow them (8.6)."""
+        return hasattr(self.trt.NetworkDefinitionCreationFlag, "STRONGLY_TYPED")
+
+    @property
+    def cross_compiles(self) -> bool:
+        """Whether the GPUs to compile for can be chosen, and none need be there (TensorRT-RTX)."""
+        return hasattr(self.trt.IBuilderConfig, "set_compute_capability")
+
+    def create_network(self, builder: Any) -> Any:
+        """Return an empty network whose types and batch come from the graph."""
+        flags = self.trt.NetworkDefinitionCreationFlag
+        wanted = [name for name in ("EXPLICIT_BATCH", "STRONGLY_TYPED") if hasattr(flags, name)]
+        return builder.create_network(sum(1 << int(getattr(flags, name)) for name in wanted))
+
+    def allow_precision(self, config: Any, precision: Precision) -> None:
+        """Set the builder flag of a precision, where the version still needs one."""
+        name = {Precision.FP16: "FP16", Precision.INT8: "INT8"}.get(precision)
+        if not self.strongly_typed and name is not None:
+            config.set_flag(getattr(self.trt.BuilderFlag, name))
+
+    def set_compute_capabilities(self, config: Any, capabilities: tuple[str, ...]) -> None:
+        """Choose the GPUs to compile for.
+
+        Raises:
+            EngineBuildError: This TensorRT cannot compile for one of them.
+        """
+        known = self.trt.ComputeCapability
+        config.num_compute_capabilities = len(capabilities)
+        for position, capability in enumerate(capabilities):
+            member = getattr(known, "SM" + capability.replace(".", ""), None)
+            if member is None:
+                names = sorted(name[2:] for name in dir(known) if name.startswith("SM"))
+                raise EngineBuildError(
+                    f"TensorRT-RTX {self.version} cannot compile for compute capability {capability}",
+                    expected=", ".join(f"{name[:-1]}.{name[-1]}" for name in names),
+                    fix="on a Jetson or a data-centre GPU, build on the device with --backend tensorrt",
+                )
+            config.set_compute_capability(member, position)
+
+    def watch(self, config: Any, on_progress: OnProgress) -> Any:
+        """Report the phases of a build, from 10.0 on; return what must be kept until its end."""
+        if not hasattr(self.trt, "IProgressMonitor"):
+            return None
+        monitor = _progress_monitor(self.trt, on_progress)
+        config.progress_monitor = monitor
+        return monitor
+
+    def describe_error(self, error: Any) -> str:
+        """Return node and reason of a parser's error on one line."""
+        reason = " ".join(error.desc().split())
+        if not hasattr(error, "node_name"):
+            return f"node {error.node()}: {reason}"
+        return f"{error.node_operator()} {error.node_name()}: {reason}"
+
+
+def load_tensorrt(backend: Backend) -> TensorRtApi:
+    """Import TensorRT, after looking for a driver where it needs one.
+
+    Args:
+        backend: ``tensorrt`` or ``tensorrt-rtx``.
+
+    Raises:
+        BackendUnavailableError: TensorRT compiles on the GPU that it compiles for, and there is none here.
+        MissingDependencyError: The Python package is not installed.
+    """
+    device = cuda_device()
+    if backend is Backend.TENSORRT and isinstance(device, str):
+        raise BackendUnavailableError(
+            "TensorRT compiles on the GPU that will run the engine",
+            expected="an NVIDIA GPU with its driver",
+            found=device,
+            fix="run this on the Jetson or GPU machine, or build here for desktop GPUs with --backend tensorrt-rtx",
+        )
+    return TensorRtApi(_import(backend), device)
+
+
+def _import(backend: Backend) -> ModuleType:
+    name = _MODULES[backend]
+    try:
+        return importlib.import_module(name)
+    except ImportError as problem:
+        if backend is Backend.TENSORRT_RTX:
+            raise MissingDependencyError.for_extra("tensorrt-rtx", "tensorrt-rtx", "building for RTX GPUs") from problem
+        raise MissingDependencyError(
+            "building for TensorRT needs its Python package",
+            found=str(problem),
+            fix="pip install 'fsrfer[tensorrt]'; on a Jetson apt-get install python3-libnvinfer, and a virtual "
+            "environment made with --system-site-packages",
+        ) from problem
+
+
+class BuilderLog:
+    """What the builder said: passed on to :mod:`logging`, errors kept.
+
+    Attributes:
+        errors: Messages of errors. A failed build returns nothing; why is only here.
+        trt_logger: The object to give to TensorRT.
+    """
+
+    def __init__(self, trt: Any) -> None:
+        self.errors: list[str] = []
+        self.trt_logger = _log_bridge(trt, self.errors)
+
+
+def _log_bridge(trt: Any, errors: list[str]) -> Any:
+    severity = trt.ILogger.Severity
+    levels = {
+        severity.INTERNAL_ERROR: logging.ERROR,
+        severity.ERROR: logging.ERROR,
+        severity.WARNING: logging.WARNING,
+        severity.INFO: logging.INFO,
+    }
+
+    class Bridge(trt.ILogger):  # type: ignore[misc]
+        def __init__(self) -> None:
+            trt.ILogger.__init__(self)
+
+        def log(self, severity: Any, message: str) -> None:
+            level = levels.get(severity, logging.DEBUG)
+            if level == logging.ERROR:
+                errors.append(message.strip())
+                level = logging.INFO  # the exception carries it; no need to say it twice
+            _logger.log(level, "%s", message.strip())
+
+    return Bridge()
+
+
+def _progress_monitor(trt: Any, on_progress: OnProgress) -> Any:
+    class Monitor(trt.IProgressMonitor):  # type: ignore[misc]
+        def __init__(self) -> None:
+            trt.IProgressMonitor.__init__(self)
+            self._steps: dict[str, int] = {}
+
+        def phase_start(self, phase_name: str, parent_phase: str | None, num_steps: int) -> None:  # noqa: ARG002
+            self._steps[phase_name] = num_steps
+            on_progress(phase_name, 0, num_steps)
+
+        def step_complete(self, phase_name: str, step: int) -> bool:
+            on_progress(phase_name, step + 1, self._steps[phase_name])
+            return True
+
+        def phase_finish(self, phase_name: str) -> None:
+            steps = self._steps.pop(phase_name)
+            on_progress(phase_name, steps, steps)
+
+    return Monitor()
