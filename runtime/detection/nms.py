@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import cv2
 import numpy as np
 import numpy.typing as npt
@@ -25,10 +27,10 @@ def suppress_overlaps(
     if len(boxes) == 0:
         return np.zeros(0, np.intp)
     order = np.argsort(-scores, kind="stable")
-    corner_and_size = boxes[order]
+    corner_and_size: Any = boxes[order]  # OpenCV takes the array; its stubs want lists
     corner_and_size[:, 2:] -= corner_and_size[:, :2]
     # Ranks stand in for the scores: OpenCV drops scores of 0, and how it orders equal ones is not promised.
-    ranks = np.arange(len(order), 0, -1, dtype=np.float32)
-    kept = cv2.dnn.NMSBoxes(corner_and_size, ranks, 0.0, max_iou)  # type: ignore[arg-type]  # stubs want lists
+    ranks: Any = np.arange(len(order), 0, -1, dtype=np.float32)
+    kept = cv2.dnn.NMSBoxes(corner_and_size, ranks, 0.0, max_iou)
     kept_indices: npt.NDArray[np.intp] = order[np.asarray(kept, np.intp).reshape(-1)]
     return kept_indices

