@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from enum import Enum
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 from .errors import BundleError
@@ -70,7 +70,7 @@ class Artifact:
     """A file of a bundle.
 
     Attributes:
-        path: Path relative to the bundle.
+        path: Path relative to the bundle, and inside it.
         sha256: Hash of its content.
         size_bytes: Its size.
     """
@@ -78,6 +78,11 @@ class Artifact:
     path: str
     sha256: str
     size_bytes: int
+
+    def __post_init__(self) -> None:
+        path = PurePosixPath(self.path)
+        if path.is_absolute() or ".." in path.parts:
+            raise BundleError("an artefact lies outside its bundle", expected="a path inside it", found=self.path)
 
 
 @dataclass(frozen=True)
@@ -149,9 +154,13 @@ class BundleManifest:
             raise BundleError(
                 "labels of the bundle are unusable", expected="two or more, all different", found=self.labels
             )
-        if any(band.temperature <= 0 for band in self.temperatures):
+        starts = [band.min_face_px for band in self.temperatures]
+        # "not above 0" instead of "0 or below", so that NaN fails.
+        if sorted(set(starts)) != starts or any(not band.temperature > 0 for band in self.temperatures):
             raise BundleError(
-                "temperatures of the bundle are unusable", expected="all above 0", found=self.temperatures
+                "temperatures of the bundle are unusable",
+                expected="all above 0, their bands ascending in size",
+                found=self.temperatures,
             )
 
 

@@ -10,6 +10,8 @@ from .errors import InputSpecError
 
 Uint8Array = npt.NDArray[np.uint8]
 
+_LARGEST_SIDE_PX = 16384  # twice the width of an 8K frame; padding a larger crop would fill the memory
+
 
 def square_boxes(boxes: npt.NDArray[np.float32], margin: float) -> npt.NDArray[np.int64]:
     """Widen boxes by a margin and make them square about their centres.
@@ -22,12 +24,19 @@ def square_boxes(boxes: npt.NDArray[np.float32], margin: float) -> npt.NDArray[n
         int64 (N, 4), x0, y0, x1, y1, each at least one pixel wide; may reach outside the frame.
 
     Raises:
-        InputSpecError: The boxes are not of shape (N, 4).
+        InputSpecError: The boxes are not finite numbers of shape (N, 4), or one is larger than any frame.
     """
     if boxes.ndim != 2 or boxes.shape[1] != 4:
         raise InputSpecError("boxes cannot be cropped", expected="shape (N, 4)", found=boxes.shape)
     widths, heights = boxes[:, 2] - boxes[:, 0], boxes[:, 3] - boxes[:, 1]
     sides = np.maximum(np.rint(np.maximum(widths, heights) * (1.0 + 2.0 * margin)), 1.0)
+    usable = np.isfinite(boxes).all(axis=1) & (sides <= _LARGEST_SIDE_PX)
+    if not usable.all():
+        raise InputSpecError(
+            f"box {int(usable.argmin())} cannot be cropped",
+            expected=f"four numbers, at most {_LARGEST_SIDE_PX} px a side with its margin",
+            found=boxes[usable.argmin()].tolist(),
+        )
     lefts = np.rint((boxes[:, 0] + boxes[:, 2] - sides) / 2.0)
     tops = np.rint((boxes[:, 1] + boxes[:, 3] - sides) / 2.0)
     return np.stack([lefts, tops, lefts + sides, tops + sides], axis=1).astype(np.int64)

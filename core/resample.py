@@ -30,11 +30,18 @@ def bicubic_resize(images: npt.NDArray[np.uint8], size: int) -> npt.NDArray[np.u
         uint8 of shape (..., size, size, channels) or (size, size), rounded and clipped to 0..255.
 
     Raises:
-        InputSpecError: The size is below 1.
+        InputSpecError: The size is below 1, or the images are not of such a shape. In particular a batch of grey
+            images needs its last axis of one channel: without it, rows would pass for channels.
     """
     if size < 1:
         raise InputSpecError("impossible size", expected="at least 1", found=size)
     pixels = images[..., None] if images.ndim == 2 else images
+    if images.dtype != np.uint8 or pixels.ndim < 3 or pixels.shape[-1] not in (1, 3) or 0 in pixels.shape[-3:]:
+        raise InputSpecError(
+            "images cannot be resized",
+            expected="uint8 (..., height, width, 1 or 3 channels) or (height, width), not empty",
+            found=f"{images.dtype} {images.shape}",
+        )
     rows = resampling_matrix(pixels.shape[-3], size)
     columns = resampling_matrix(pixels.shape[-2], size)
     resized = np.einsum("yh,...hwc,xw->...yxc", rows, pixels.astype(np.float32), columns, optimize=True)
