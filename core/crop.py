@@ -10,6 +10,7 @@ from .errors import InputSpecError
 
 Uint8Array = npt.NDArray[np.uint8]
 
+_FARTHEST_PX = 1_000_000
 _LARGEST_SIDE_PX = 16384  # twice the width of an 8K frame; padding a larger crop would fill the memory
 
 
@@ -28,17 +29,13 @@ def square_boxes(boxes: npt.NDArray[np.float32], margin: float) -> npt.NDArray[n
     """
     if boxes.ndim != 2 or boxes.shape[1] != 4:
         raise InputSpecError("boxes cannot be cropped", expected="shape (N, 4)", found=boxes.shape)
-    widths, heights = boxes[:, 2] - boxes[:, 0], boxes[:, 3] - boxes[:, 1]
-    sides = np.maximum(np.rint(np.maximum(widths, heights) * (1.0 + 2.0 * margin)), 1.0)
-    usable = np.isfinite(boxes).all(axis=1) & (sides <= _LARGEST_SIDE_PX)
-    if not usable.all():
-        raise InputSpecError(
-            f"box {int(usable.argmin())} cannot be cropped",
-            expected=f"four numbers, at most {_LARGEST_SIDE_PX} px a side with its margin",
-            found=boxes[usable.argmin()].tolist(),
-        )
-    lefts = np.rint((boxes[:, 0] + boxes[:, 2] - sides) / 2.0)
-    tops = np.rint((boxes[:, 1] + boxes[:, 3] - sides) / 2.0)
+    corners = boxes.astype(np.float64)
+    _check_boxes(np.abs(corners) <= _FARTHEST_PX, corners, f"numbers within {_FARTHEST_PX} px")
+    longest = np.maximum(corners[:, 2] - corners[:, 0], corners[:, 3] - corners[:, 1])
+    sides = np.maximum(np.rint(longest * (1.0 + 2.0 * margin)), 1.0)
+    _check_boxes(sides[:, None] <= _LARGEST_SIDE_PX, corners, f"at most {_LARGEST_SIDE_PX} px a side, margin included")
+    lefts = np.rint((corners[:, 0] + corners[:, 2] - sides) / 2.0)
+    tops = np.rint((corners[:, 1] + corners[:, 3] - sides) / 2.0)
     return np.stack([lefts, tops, lefts + sides, tops + sides], axis=1).astype(np.int64)
 
 
@@ -60,6 +57,12 @@ def crop_faces(frame: Uint8Array, boxes: npt.NDArray[np.float32], margin: float)
         InputSpecError: A box does not touch the frame.
     """
     return [_crop(frame, tuple(int(v) for v in box)) for box in square_boxes(boxes, margin)]
+
+
+def _check_boxes(usable: npt.NDArray[np.bool_], boxes: npt.NDArray[np.float64], expected: str) -> None:
+    bad = np.flatnonzero(~usable.all(axis=1))  # comparisons with NaN are False, hence bad
+    if len(bad):
+        raise InputSpecError(f"box {bad[0]} cannot be cropped", expected=expected, found=boxes[bad[0]].tolist())
 
 
 def _crop(frame: Uint8Array, box: tuple[int, ...]) -> Uint8Array:
