@@ -1,0 +1,163 @@
+"""``fsrfer-train``: train models and evaluate them by face size."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.progress import Progress as Bars
+from rich.progress import TaskID
+
+from ..core.bundle import ModelBundle
+from ..core.errors import UsageError
+from ..core.options import Precision
+from ..datasets import SPEC_FORMS, FaceDataset, open_dataset, with_labels
+from ..datasets.evaluation import Classify, EvaluationReport, SizeReport, evaluate_by_size
+from ..runtime.opening import open_bundle
+from .console import NOTES, print_json, print_table, progress_bar
+from .launch import needing_extra
+from .parsing import parse_sizes
+
+app = typer.Typer(no_args_is_help=True, add_completion=False, rich_markup_mode=None)
+
+_DATA_HELP = f"Data set: {', '.join(SPEC_FORMS)}."
+
+
+@app.callback()
+def _group() -> None:
+    """Train models and evaluate them by face size."""
+
+
+@app.command("fit")
+def fit(
+    output: Annotated[Path, typer.Option(help="Folder of the bundle to write.")],
+    data: Annotated[str, typer.Option(help=_DATA_HELP)] = "procedural",
+    recipe: Annotated[str, typer.Option(help="Name of a recipe (see `recipes`), or path of a TOML file.")] = "edge",
+    seed: Annotated[int, typer.Option(help="Seed of everything random.")] = 0,
+    device: Annotated[str, typer.Option(help="Where to compute: cpu, cuda, cuda:1.")] = "cpu",
+    resume: Annotated[bool, typer.Option(help="Go on from the last checkpoint in the output folder.")] = True,
+    skip_bad: Annotated[bool, typer.Option("--skip-bad", help="Leave unusable pictures out, counted.")] = False,
+) -> None:
+    """Train a model in two stages and write its bundle.
+
+    Interrupt it whenever you like: the same command goes on from the last checkpoint, and ends with the same weights.
+    """
+    with needing_extra("fsrfer-train fit"):
+        from ..training import FitOptions, TrainingData, load_recipe
+        from ..training import fit as train
+    loaded = load_recipe(recipe)
+    splits = {split: open_dataset(data, split, skip_bad=skip_bad) for split in ("train", "valid", "test")}
+    for split in splits.values():
+        NOTES.print(f"{split.split}: {len(split)} faces, {split.dataset_id}")
+    with progress_bar() as bars:
+        bundle = train(
+            loaded,
+            TrainingData(**splits),
+            output,
+            seed=seed,
+            options=FitOptions(device=device, resume=resume),
+            progress=_TrainingBars(bars),
+        )
+    NOTES.print(f"wrote {bundle.path}")
+    rows = bundle.manifest.metrics["test"]["sizes"]
+    print_table(
+        f"{bundle.manifest.name} on the test split",
+        ("face size", "faces", "accuracy", "mean class accuracy"),
+        [
+            (
+                f"{row['face_size_px']} px",
+                row["count"],
+                f"{row['accuracy']['value']:.1%}",
+                f"{row['mean_class_accuracy']['value']:.1%}",
+            )
+            for row in rows
+        ],
+    )
+
+
+@app.command("evaluate")
+def evaluate(
+    bundle: Annotated[Path, typer.Argument(help="Bundle to evaluate.")],
+    data: Annotated[str, typer.Option(help=_DATA_HELP)] = "procedural",
+    split: Annotated[str, typer.Option(help="train, valid or test.")] = "test",
+    sizes: Annotated[str, typer.Option(help="Native face sizes in pixels.")] = "48,24,16,12,8",
+    runners: Annotated[
+        str, typer.Option(help="Implementations, separated by commas: pytorch, fp32 and int8 (both ONNX Runtime).")
+    ] = "pytorch",
+    as_json: Annotated[bool, typer.Option("--json", help="Print everything, confusion matrices too, as JSON.")] = False,
+) -> None:
+    """Measure accuracy by face size; several implementations of the same model go into one table."""
+    loaded = ModelBundle.load(bundle)
+    dataset = with_labels(open_dataset(data, split), loaded.manifest.labels)
+    wanted = parse_sizes(sizes)
+    reports = {name: _evaluate(loaded, name, dataset, wanted) for name in _runner_names(runners)}
+    if as_json:
+        print_json({name: report.to_json() for name, report in reports.items()})
+        return
+    print_table(
+        f"{loaded.manifest.name} on {dataset.dataset_id}",
+        ("runner", *SizeReport.HEADER),
+        [(name, *row.cells()) for name, report in reports.items() for row in report.sizes],
+    )
+
+
+@app.command("recipes")
+def recipes() -> None:
+    """List the recipes that come with fsrfer."""
+    with needing_extra("fsrfer-train recipes"):
+        from ..training import builtin_recipes, load_recipe
+    rows = []
+    for name in builtin_recipes():
+        recipe = load_recipe(name)
+        rows.append(
+            (
+                name,
+                recipe.color.value,
+                recipe.generator.kind.value,
+                recipe.extractor.epochs,
+                recipe.super_resolution.epochs,
+            )
+        )
+    print_table("recipes", ("name", "colour", "generator", "epochs of stage 1", "epochs of stage 2"), rows)
+
+
+class _TrainingBars:
+    """Shows a bar for each stage, and a line for each epoch."""
+
+    def __init__(self, bars: Bars) -> None:
+        self._bars = bars
+        self._tasks: dict[str, TaskID] = {}
+
+    def stage(self, name: str, done: int, total: int) -> None:
+        self._tasks[name] = self._bars.add_task(name, total=total, completed=done)
+
+    def step(self, name: str, step: int, scalars: Mapping[str, float]) -> None:
+        self._bars.update(self._tasks[name], completed=step, description=f"{name} (loss {scalars['loss']:.3f})")
+
+    def epoch(self, name: str, step: int, scalars: Mapping[str, float]) -> None:
+        told = ", ".join(f"{key.removeprefix('accuracy_')} {value:.1%}" for key, value in scalars.items())
+        self._bars.console.print(f"{name}, step {step}, validation accuracy: {told}")
+
+
+def _runner_names(text: str) -> list[str]:
+    names = [name.strip() for name in text.split(",")]
+    known = ("pytorch", Precision.FP32.value, Precision.INT8.value)
+    if not all(name in known for name in names):
+        raise UsageError("--runners cannot be read", expected=f"some of {', '.join(known)}", found=text)
+    return names
+
+
+def _evaluate(bundle: ModelBundle, runner: str, dataset: FaceDataset, sizes: tuple[int, ...]) -> EvaluationReport:
+    def report(classify: Classify) -> EvaluationReport:
+        manifest = bundle.manifest
+        return evaluate_by_size(classify, dataset, manifest.preprocess, sizes, temperatures=manifest.temperatures)
+
+    if runner == "pytorch":
+        with needing_extra("fsrfer-train evaluate --runners pytorch"):
+            from ..training import classify_with
+            from ..training.models import load_network
+        return report(classify_with(load_network(bundle)))
+    with open_bundle(bundle.path, precision=Precision(runner)) as classifier:
+        return report(classifier.logits)

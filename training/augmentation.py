@@ -1,0 +1,70 @@
+"""Random changes of training faces."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from .recipe import AugmentationConfig
+
+Uint8Array = npt.NDArray[np.uint8]
+
+
+def augment_face(face: Uint8Array, size: int, config: AugmentationConfig, rng: np.random.Generator) -> Uint8Array:
+    """Mirror, shift, scale, turn and partly cover a face, and bring it to the model's input size in the same step.
+
+    Args:
+        face: uint8 (height, width) or (height, width, 3).
+        size: Side of the result.
+        config: Largest changes.
+        rng: Source of randomness; the same number of values is drawn for every face.
+
+    Returns:
+        uint8 (size, size) or (size, size, 3).
+    """
+    draws = rng.uniform(-1.0, 1.0, size=6)
+    mirror, covered = rng.random(2) < (config.flip, config.erase)
+    warped = cv2.warpAffine(
+        face,
+        _transform(face.shape[1] / size, face.shape[0] / size, size, config, draws, bool(mirror)),
+        (size, size),
+        flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP,
+        borderMode=cv2.BORDER_REPLICATE,
+    )
+    gain = 1.0 + config.contrast * draws[4]
+    bias = 255.0 * config.brightness * draws[5] + 128.0 * (1.0 - gain)
+    table = np.clip(gain * np.arange(256) + bias, 0, 255).astype(np.uint8)
+    changed = np.asarray(cv2.LUT(warped, table), np.uint8)
+    corner = rng.random(4)
+    if covered:
+        _cover(changed, config.erase_side, corner)
+    return changed
+
+
+def _transform(
+    stretch_x: float,
+    stretch_y: float,
+    size: int,
+    config: AugmentationConfig,
+    draws: npt.NDArray[np.float64],
+    mirror: bool,
+) -> npt.NDArray[np.float64]:
+    # From pixels of the result to pixels of the face, both counted from their centres.
+    angle = np.deg2rad(config.rotation_deg * draws[0])
+    zoom = 1.0 + config.scale * draws[1]
+    turn = zoom * np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
+    if mirror:
+        turn[:, 0] = -turn[:, 0]
+    linear = np.diag([stretch_x, stretch_y]) @ turn
+    center = (size - 1) / 2
+    target = np.array([stretch_x, stretch_y]) * (center + 0.5 + size * config.shift * draws[2:4]) - 0.5
+    return np.column_stack([linear, target - linear @ np.array([center, center])])
+
+
+def _cover(face: Uint8Array, largest_side: float, corner: npt.NDArray[np.float64]) -> None:
+    size = face.shape[0]
+    height, width = (int(np.ceil(size * largest_side * (0.3 + 0.7 * part))) for part in corner[:2])
+    top, left = int(corner[2] * (size - height + 1)), int(corner[3] * (size - width + 1))
+    # The mean of the face, not black: a black patch would be the easiest feature of all.
+    face[top : top + height, left : left + width] = face.mean(axis=(0, 1)).astype(np.uint8)

@@ -1,0 +1,208 @@
+"""Training batches: pairs of full-size and small faces.
+
+A batch is a function of the seed and its position alone. Whatever prepares it, in whatever order, after whatever
+interruption, it is the same batch; that makes resuming exact.
+"""
+
+from __future__ import annotations
+
+import queue
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import TypeVar
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from ..core.preprocess import ColorMode, PreprocessSpec, preprocess
+from ..core.resample import bicubic_resize
+from ..datasets import FaceDataset
+from .augmentation import augment_face
+from .recipe import AugmentationConfig, FaceSizes
+
+Uint8Array = npt.NDArray[np.uint8]
+T = TypeVar("T")
+
+_MAX_CACHE_BYTES = 1 << 30
+_PREFETCHED = 3
+
+
+@dataclass(frozen=True)
+class PairBatch:
+    """Faces at full size and small, with their labels.
+
+    Attributes:
+        full: uint8 (N, C, H, W), as a full-size face is served.
+        small: uint8 (N, C, H, W): the same faces shrunk to ``face_size_px`` and brought back to the input's size.
+        face_size_px: float32 (N,).
+        labels: int64 (N,).
+        targets: float32 (N, K): the annotators' distribution, or the label as one.
+    """
+
+    full: Uint8Array
+    small: Uint8Array
+    face_size_px: npt.NDArray[np.float32]
+    labels: npt.NDArray[np.int64]
+    targets: npt.NDArray[np.float32]
+
+
+class TrainingFaces:
+    """The faces of a data set, ready for random access.
+
+    Faces are kept decoded in memory where they all fit into one gigabyte. Larger ones than twice the input are
+    reduced to that on the way in.
+
+    Args:
+        dataset: Labelled faces.
+        spec: The model's preprocessing.
+        soft_labels: Learn the annotators' distribution where the data set has one.
+    """
+
+    def __init__(self, dataset: FaceDataset, spec: PreprocessSpec, *, soft_labels: bool) -> None:
+        self._dataset = dataset
+        self._spec = spec
+        self.labels = dataset.label_indices
+        hard = np.eye(len(dataset.labels), dtype=np.float32)[self.labels]
+        self.targets = hard if dataset.soft_labels is None or not soft_labels else dataset.soft_labels
+        largest = 4 * spec.height * spec.width * spec.channels
+        self._cache: list[Uint8Array] | None = None
+        if len(dataset) * largest <= _MAX_CACHE_BYTES:
+            self._cache = [self._read(index) for index in range(len(dataset))]
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def __getitem__(self, index: int) -> Uint8Array:
+        return self._cache[index] if self._cache is not None else self._read(index)
+
+    def _read(self, index: int) -> Uint8Array:
+        face = self._dataset[index].image
+        if self._spec.color is ColorMode.GRAY and face.ndim == 3:
+            face = np.asarray(cv2.cvtColor(face, cv2.COLOR_RGB2GRAY), np.uint8)
+        elif self._spec.color is ColorMode.RGB and face.ndim == 2:
+            face = np.asarray(cv2.cvtColor(face, cv2.COLOR_GRAY2RGB), np.uint8)
+        limit = 2 * max(self._spec.height, self._spec.width)
+        factor = limit / max(face.shape[:2])
+        if factor < 1.0:
+            shape = (round(face.shape[1] * factor), round(face.shape[0] * factor))
+            face = np.asarray(cv2.resize(face, shape, interpolation=cv2.INTER_AREA), np.uint8)
+        return face
+
+
+@dataclass(frozen=True)
+class BatchPlan:
+    """Which batches a stage of training sees.
+
+    Attributes:
+        faces: Where they come from.
+        spec: The model's preprocessing.
+        augmentation: Random changes.
+        sizes: Native sizes of the small faces.
+        batch_size: Faces in a batch; fewer only where the data set is smaller.
+        key: Seed of the run and number of the stage.
+    """
+
+    faces: TrainingFaces
+    spec: PreprocessSpec
+    augmentation: AugmentationConfig
+    sizes: FaceSizes
+    batch_size: int
+    key: tuple[int, int]
+
+    @property
+    def steps_per_epoch(self) -> int:
+        """Batches in an epoch; the faces that are left over are others in each epoch."""
+        return max(1, len(self.faces) // self.batch_size)
+
+    def batch(self, step: int) -> PairBatch:
+        """Return the batch of a step, counted from 0 over all epochs."""
+        epoch, position = divmod(step, self.steps_per_epoch)
+        order = np.random.default_rng([*self.key, 0, epoch]).permutation(len(self.faces))
+        chosen = order[position * self.batch_size : (position + 1) * self.batch_size]
+        rng = np.random.default_rng([*self.key, 1, step])
+        side = self.spec.height
+        full = np.stack([augment_face(self.faces[int(i)], side, self.augmentation, rng) for i in chosen])
+        sizes = draw_sizes(len(chosen), side, self.sizes, rng)
+        return PairBatch(
+            full=_to_nchw(full),
+            small=small_faces(full, sizes, self.spec),
+            face_size_px=sizes.astype(np.float32),
+            labels=self.faces.labels[chosen],
+            targets=self.faces.targets[chosen],
+        )
+
+
+def draw_sizes(count: int, full: int, sizes: FaceSizes, rng: np.random.Generator) -> npt.NDArray[np.int64]:
+    """Draw native face sizes, int64 (count,), in pixels."""
+    position = rng.random(count)
+    if sizes.choices:
+        drawn = np.array(sizes.choices, np.int64)[(position * len(sizes.choices)).astype(np.int64)]
+    else:
+        drawn = np.rint(sizes.smallest * (full / sizes.smallest) ** position).astype(np.int64)
+    return np.where(rng.random(count) < sizes.full_fraction, full, drawn)
+
+
+def small_faces(full: Uint8Array, sizes: npt.NDArray[np.int64], spec: PreprocessSpec) -> Uint8Array:
+    """Shrink faces and bring them back to the input's size, through the very preprocessing of serving.
+
+    Args:
+        full: uint8 (N, H, W) or (N, H, W, 3).
+        sizes: int64 (N,), side of each small face in pixels.
+        spec: The model's preprocessing.
+
+    Returns:
+        uint8 (N, C, H, W).
+    """
+    result = np.empty((len(full), spec.channels, spec.height, spec.width), np.uint8)
+    pixels = full if full.ndim == 4 else full[..., None]
+    for size in np.unique(sizes):
+        members = np.flatnonzero(sizes == size)
+        group = pixels[members]
+        shrunk = group if size == spec.height else bicubic_resize(group, int(size))
+        result[members], _ = preprocess(list(shrunk if full.ndim == 4 else shrunk[..., 0]), spec)
+    return result
+
+
+def prefetched(make: Callable[[int], T], start: int, stop: int) -> Iterator[T]:
+    """Yield ``make(start)`` to ``make(stop - 1)``, prepared by a thread a few steps ahead.
+
+    An exception of ``make`` is raised where its result would have come.
+    """
+    ready: queue.Queue[tuple[T | None, BaseException | None]] = queue.Queue(maxsize=_PREFETCHED)
+    abandoned = threading.Event()
+
+    def hand_over(item: tuple[T | None, BaseException | None]) -> bool:
+        while not abandoned.is_set():
+            try:
+                ready.put(item, timeout=0.1)
+            except queue.Full:
+                continue
+            return True
+        return False
+
+    def prepare() -> None:
+        for step in range(start, stop):
+            try:
+                item: tuple[T | None, BaseException | None] = (make(step), None)
+            except BaseException as problem:  # noqa: BLE001 - it is raised again, by the consumer
+                item = (None, problem)
+            if not hand_over(item) or item[1] is not None:
+                return
+
+    thread = threading.Thread(target=prepare, name="training-batches", daemon=True)
+    thread.start()
+    try:
+        for _ in range(start, stop):
+            value, problem = ready.get()
+            if problem is not None:
+                raise problem
+            yield value  # type: ignore[misc] # None only beside a problem
+    finally:
+        abandoned.set()
+        thread.join()
+
+
+def _to_nchw(faces: Uint8Array) -> Uint8Array:
+    return np.ascontiguousarray(faces[:, None] if faces.ndim == 3 else faces.transpose(0, 3, 1, 2))

@@ -1,0 +1,211 @@
+"""A whole training run: both stages, the final evaluation, the bundle."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+
+from ..core.bundle import ArtifactKind, BundleManifest, GraphSpec, ModelBundle
+from ..core.errors import DatasetError
+from ..core.files import sha256_of_bytes, write_text
+from ..core.preprocess import PreprocessSpec
+from ..core.provenance import Provenance
+from ..core.schema import to_mapping
+from ..datasets import FaceDataset
+from ..datasets.evaluation import EvaluationReport, evaluate_by_size
+from .batches import BatchPlan, TrainingFaces
+from .evaluation import classify_with
+from .extractor import train_extractor
+from .model_card import model_card
+from .models.architecture import GeneratorConfig, GeneratorKind, NetworkConfig
+from .models.network import ExpressionNetwork, store_network
+from .progress import Progress, Silence, TensorBoardScalars
+from .recipe import AugmentationConfig, FaceSizes, TrainRecipe
+from .run import TrainingRun
+from .super_resolution import train_super_resolution
+from .validation import Validation
+
+CHECKPOINT_FOLDER = "checkpoints"
+TENSORBOARD_FOLDER = "tensorboard"
+
+
+@dataclass(frozen=True)
+class TrainingData:
+    """The splits of a run, all with the same labels.
+
+    Attributes:
+        train: Faces to learn from.
+        valid: Faces that choose the epoch.
+        test: Faces of the final evaluation, looked at once.
+    """
+
+    train: FaceDataset
+    valid: FaceDataset
+    test: FaceDataset
+
+    def __post_init__(self) -> None:
+        if not self.train.labels == self.valid.labels == self.test.labels:
+            raise DatasetError("the splits have different labels", found=(self.train.labels, self.valid.labels))
+
+    @property
+    def dataset_ids(self) -> tuple[str, ...]:
+        """Identities of the three splits."""
+        return tuple(split.dataset_id for split in (self.train, self.valid, self.test))
+
+
+@dataclass(frozen=True)
+class FitOptions:
+    """Circumstances of a run that do not change its result.
+
+    Attributes:
+        device: Where to compute.
+        checkpoint_seconds: Time between two checkpoints; there is also one after each epoch.
+        resume: Go on from the last checkpoint where there is one.
+        keep_checkpoints: Keep them after the run has ended.
+    """
+
+    device: str = "cpu"
+    checkpoint_seconds: float = 60.0
+    resume: bool = True
+    keep_checkpoints: bool = False
+
+
+def fit(
+    recipe: TrainRecipe,
+    data: TrainingData,
+    output: Path,
+    *,
+    seed: int = 0,
+    options: FitOptions | None = None,
+    progress: Progress | None = None,
+) -> ModelBundle:
+    """Train a model and write its bundle.
+
+    A run that was interrupted, at any moment, goes on from its last checkpoint and ends with the same weights as one
+    that was not.
+
+    Args:
+        recipe: What to train.
+        data: What to train on.
+        output: Folder of the bundle; checkpoints and TensorBoard scalars go into sub-folders.
+        seed: Seed of everything random.
+        options: Circumstances.
+        progress: Who listens.
+
+    Returns:
+        The bundle: weights, labels, preprocessing, provenance, metrics by face size, model card.
+
+    Raises:
+        CheckpointError: There is a checkpoint of another run in ``output``.
+    """
+    options = options or FitOptions()
+    checkpoints = output / CHECKPOINT_FOLDER
+    if not options.resume:
+        shutil.rmtree(checkpoints, ignore_errors=True)
+    with TensorBoardScalars(output / TENSORBOARD_FOLDER, progress or Silence()) as listeners:
+        run = TrainingRun(
+            folder=checkpoints,
+            fingerprint=_fingerprint(recipe, data, seed),
+            seed=seed,
+            device=torch.device(options.device),
+            progress=listeners,
+            checkpoint_seconds=options.checkpoint_seconds,
+            resume=options.resume,
+        )
+        network = _train(recipe, data, run)
+    bundle = _write_bundle(recipe, data, output, seed, network.cpu())
+    if not options.keep_checkpoints:
+        shutil.rmtree(checkpoints, ignore_errors=True)
+    return bundle
+
+
+def _train(recipe: TrainRecipe, data: TrainingData, run: TrainingRun) -> ExpressionNetwork:
+    spec = _preprocess_spec(recipe)
+    faces = TrainingFaces(data.train, spec, soft_labels=recipe.extractor.soft_labels)
+    first, second = recipe.extractor, recipe.super_resolution
+
+    def plan(stage: int, sizes: FaceSizes, batch_size: int, augmentation: AugmentationConfig) -> BatchPlan:
+        return BatchPlan(faces, spec, augmentation, sizes, batch_size, key=(run.seed, stage))
+
+    torch.manual_seed(run.seed)
+    without_generator = GeneratorConfig(kind=GeneratorKind.NONE)
+    extractor = ExpressionNetwork(_network_config(recipe, len(data.train.labels), without_generator)).to(run.device)
+    teacher = train_extractor(
+        extractor,
+        plan(1, first.face_sizes, first.batch_size, recipe.augmentation),
+        _validation(recipe, data, spec, first.face_sizes, run),
+        first,
+        run,
+    )
+    if recipe.generator.kind is GeneratorKind.NONE or second.epochs + second.pretrain_epochs == 0:
+        return teacher
+    torch.manual_seed(run.seed + 1)
+    network = ExpressionNetwork(_network_config(recipe, len(data.train.labels), recipe.generator)).to(run.device)
+    network.load_state_dict(teacher.state_dict(), strict=False)
+    return train_super_resolution(
+        network,
+        teacher,
+        plan(2, second.face_sizes, second.batch_size, recipe.augmentation),
+        _validation(recipe, data, spec, second.face_sizes, run),
+        second,
+        run,
+    )
+
+
+def _validation(
+    recipe: TrainRecipe, data: TrainingData, spec: PreprocessSpec, trained: FaceSizes, run: TrainingRun
+) -> Validation:
+    # A model that is trained at full size only is also judged there only.
+    full_only = trained.full_fraction >= 1.0
+    sizes = (recipe.input_size,) if full_only else recipe.validation.face_sizes
+    return Validation(data.valid, spec, sizes, recipe.validation.max_faces, run.device)
+
+
+def _write_bundle(
+    recipe: TrainRecipe, data: TrainingData, output: Path, seed: int, network: ExpressionNetwork
+) -> ModelBundle:
+    spec = _preprocess_spec(recipe)
+    report = evaluate_by_size(classify_with(network), data.test, spec, recipe.validation.face_sizes)
+    manifest = BundleManifest(
+        name=f"fsrfer-{recipe.name}",
+        labels=tuple(data.train.labels),
+        preprocess=spec,
+        graph=GraphSpec(face_size_input="face_size" if network.needs_face_size else None),
+        architecture=to_mapping(network.config),
+        recipe=to_mapping(recipe),
+        provenance=Provenance.now(seed=seed, dataset_ids=data.dataset_ids),
+        metrics={"test": report.to_json()},
+    )
+    return _store(output, manifest, network, report)
+
+
+def _store(output: Path, manifest: BundleManifest, network: ExpressionNetwork, report: EvaluationReport) -> ModelBundle:
+    bundle = store_network(ModelBundle.create(output, manifest), network)
+    text = model_card(manifest, report)
+    return bundle.store(ArtifactKind.MODEL_CARD, lambda path: write_text(path, text))
+
+
+def _network_config(recipe: TrainRecipe, classes: int, generator: GeneratorConfig) -> NetworkConfig:
+    return NetworkConfig(
+        input_channels=recipe.color.channels,
+        input_size=recipe.input_size,
+        classes=classes,
+        backbone=recipe.backbone,
+        generator=generator,
+        classifier=recipe.classifier,
+    )
+
+
+def _preprocess_spec(recipe: TrainRecipe) -> PreprocessSpec:
+    return PreprocessSpec(
+        height=recipe.input_size, width=recipe.input_size, color=recipe.color, crop_margin=recipe.crop_margin
+    )
+
+
+def _fingerprint(recipe: TrainRecipe, data: TrainingData, seed: int) -> str:
+    described = {"recipe": to_mapping(recipe), "data": data.dataset_ids, "seed": seed}
+    return sha256_of_bytes(json.dumps(described, sort_keys=True).encode())

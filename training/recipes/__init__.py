@@ -1,0 +1,3 @@
+"""The recipes that come with fsrfer, as TOML files."""
+
+__all__: list[str] = []

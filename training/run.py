@@ -1,0 +1,138 @@
+"""What both stages of a training run share."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import nn
+
+from .batches import BatchPlan, PairBatch, prefetched
+from .checkpoint import TrainingState, load_checkpoint, save_checkpoint
+from .models.network import ExpressionNetwork
+from .progress import Progress
+from .validation import Validation
+
+
+@dataclass(frozen=True)
+class TrainingRun:
+    """Circumstances of a run.
+
+    Attributes:
+        folder: Where checkpoints go.
+        fingerprint: Identity of recipe, data and seed.
+        seed: Seed of everything random.
+        device: Where to compute.
+        progress: Who listens.
+        checkpoint_seconds: Time between two checkpoints; there is also one after each epoch.
+        resume: Go on from the last checkpoint where there is one.
+    """
+
+    folder: Path
+    fingerprint: str
+    seed: int
+    device: torch.device
+    progress: Progress
+    checkpoint_seconds: float = 60.0
+    resume: bool = True
+
+
+@dataclass(frozen=True)
+class TensorBatch:
+    """A :class:`~fsrfer.training.batches.PairBatch` on the device; the same shapes, as tensors."""
+
+    full: torch.Tensor
+    small: torch.Tensor
+    face_size_px: torch.Tensor
+    labels: torch.Tensor
+    targets: torch.Tensor
+
+
+def run_stage(
+    name: str,
+    run: TrainingRun,
+    state: TrainingState,
+    plan: BatchPlan,
+    epochs: int,
+    validation: Validation,
+    train_step: Callable[[int, TensorBatch], Mapping[str, float]],
+) -> None:
+    """Train a stage to its end, from the start or from its last checkpoint.
+
+    After each epoch ``state.modules["average"]`` is judged; the best one is copied to ``state.modules["best"]``.
+
+    Args:
+        name: Name of the stage, and of its checkpoint.
+        run: Circumstances.
+        state: Freshly built modules and optimisers, among them the networks ``average`` and ``best``.
+        plan: The batches.
+        epochs: Passes over the faces.
+        validation: Judges an epoch.
+        train_step: Takes one step, given its number from 0, and returns scalars to report.
+    """
+    path = run.folder / f"{name}.safetensors"
+    if run.resume and path.is_file():
+        load_checkpoint(path, state, run.fingerprint)
+    total = epochs * plan.steps_per_epoch
+    run.progress.stage(name, state.step, total)
+    saved = time.monotonic()
+    for batch in prefetched(plan.batch, state.step, total):
+        # Dropout draws from PyTorch's generator: seeding it by the step makes a resumed run the same run.
+        torch.manual_seed(_step_seed(run.seed, name, state.step))
+        scalars = train_step(state.step, to_device(batch, run.device))
+        state.step += 1
+        run.progress.step(name, state.step, scalars)
+        epoch_ends = state.step % plan.steps_per_epoch == 0
+        if epoch_ends:
+            _judge(name, run, state, validation)
+        if epoch_ends or time.monotonic() - saved > run.checkpoint_seconds:
+            save_checkpoint(path, state, run.fingerprint)
+            saved = time.monotonic()
+
+
+def to_device(batch: PairBatch, device: torch.device) -> TensorBatch:
+    """Copy a batch to a device."""
+    arrays = (batch.full, batch.small, batch.face_size_px, batch.labels, batch.targets)
+    return TensorBatch(*(torch.from_numpy(array).to(device, non_blocking=True) for array in arrays))
+
+
+def check_finite(loss: torch.Tensor, step: int) -> None:
+    """Stop a run whose loss is not a number: every further step would only spread it.
+
+    Raises:
+        FloatingPointError: The loss is NaN or infinite.
+    """
+    if not torch.isfinite(loss):
+        raise FloatingPointError(f"the loss is {loss.item()} at step {step}: lower the learning rate")
+
+
+def decayed_groups(module: nn.Module, learning_rate: float, weight_decay: float) -> list[dict[str, object]]:
+    """Return parameter groups: weights are decayed; biases and the scales of normalisation are not."""
+    trained = [parameter for parameter in module.parameters() if parameter.requires_grad]
+    groups = (
+        ([parameter for parameter in trained if parameter.ndim > 1], weight_decay),
+        ([parameter for parameter in trained if parameter.ndim <= 1], 0.0),
+    )
+    return [
+        {"params": params, "weight_decay": decay, "lr": learning_rate, "peak": learning_rate}
+        for params, decay in groups
+        if params
+    ]
+
+
+def _judge(name: str, run: TrainingRun, state: TrainingState, validation: Validation) -> None:
+    average = state.modules["average"]
+    if not isinstance(average, ExpressionNetwork):
+        raise TypeError("a stage is judged by its averaged network")
+    scalars = validation.accuracies(average)
+    run.progress.epoch(name, state.step, scalars)
+    if scalars["mean_accuracy"] > state.best_score:
+        state.best_score, state.best_step = scalars["mean_accuracy"], state.step
+        state.modules["best"].load_state_dict(average.state_dict())
+
+
+def _step_seed(seed: int, stage: str, step: int) -> int:
+    return int.from_bytes(stage.encode()[:2], "big") * 1_000_003 + seed * 7_919 + step

@@ -1,0 +1,201 @@
+"""Stage 2: feature super-resolution.
+
+A frozen copy of the stage 1 model, the teacher, sees each face at full size; the network sees it small. The
+generator learns to turn the features of the small face into those of the full-size one, so that one classifier serves
+all sizes (Jing et al., arXiv 2004.02234).
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.optim import Optimizer
+
+from .averaging import WeightAverage
+from .batches import BatchPlan
+from .checkpoint import TrainingState
+from .losses import (
+    classification_aware_weight,
+    distillation,
+    soft_cross_entropy,
+    squared_difference,
+    wgan_div_discriminator_loss,
+)
+from .models.discriminator import Discriminator
+from .models.network import ExpressionNetwork
+from .recipe import LossWeights, Reweighting, SuperResolutionConfig
+from .run import TensorBatch, TrainingRun, check_finite, decayed_groups, run_stage
+from .schedule import set_learning_rates, warmup_cosine
+from .validation import Validation
+
+STAGE = "super-resolution"
+_PRETRAINING = LossWeights(feature=1.0)
+
+
+@dataclass(frozen=True)
+class _Views:
+    """One batch as both networks see it: full-size by the teacher, small by the student."""
+
+    features: Tensor
+    embedding: Tensor
+    logits: Tensor
+    full_features: Tensor
+    full_embedding: Tensor
+    full_logits: Tensor
+
+
+def train_super_resolution(
+    network: ExpressionNetwork,
+    teacher: ExpressionNetwork,
+    plan: BatchPlan,
+    validation: Validation,
+    config: SuperResolutionConfig,
+    run: TrainingRun,
+) -> ExpressionNetwork:
+    """Train the generator, and the extractor with it where the recipe says so.
+
+    Args:
+        network: A network with a generator, its extractor taken from stage 1; changed in place.
+        teacher: The stage 1 model; never changed.
+        plan: Pairs of small and full-size faces.
+        validation: Judges an epoch.
+        config: The stage's settings.
+        run: Circumstances.
+
+    Returns:
+        The averaged network of the best epoch, in evaluation mode.
+    """
+    stage = _Stage(network, teacher, plan.steps_per_epoch, config, run)
+    epochs = config.pretrain_epochs + config.epochs
+    run_stage(STAGE, run, stage.state, plan, epochs, validation, stage.step)
+    return stage.best
+
+
+class _Stage:
+    def __init__(
+        self,
+        network: ExpressionNetwork,
+        teacher: ExpressionNetwork,
+        steps_per_epoch: int,
+        config: SuperResolutionConfig,
+        run: TrainingRun,
+    ) -> None:
+        if network.generator is None:
+            raise ValueError("stage 2 needs a network with a generator")
+        self.config = config
+        self.network = network
+        self.teacher = teacher.eval().requires_grad_(False)
+        self.pretrain_steps = config.pretrain_epochs * steps_per_epoch
+        self.main_steps = config.epochs * steps_per_epoch
+        _set_trained(network, train_extractor=config.train_extractor)
+        self.average = WeightAverage(network, config.ema_decay)
+        self.best = copy.deepcopy(self.average.module)
+        self.optimizer = _optimizer_of(network, config)
+        modules: dict[str, nn.Module] = {"network": network, "average": self.average.module, "best": self.best}
+        optimizers: dict[str, Optimizer] = {"network": self.optimizer}
+        if config.weights.adversarial:
+            shape = network.config
+            self.discriminator = Discriminator(shape.feature_channels, shape.feature_size).to(run.device)
+            self.discriminator_optimizer = torch.optim.Adam(
+                decayed_groups(self.discriminator, config.learning_rate, 0.0), betas=(config.beta1, 0.999)
+            )
+            modules["discriminator"] = self.discriminator
+            optimizers["discriminator"] = self.discriminator_optimizer
+        self.state = TrainingState(modules, optimizers)
+
+    def step(self, step: int, batch: TensorBatch) -> Mapping[str, float]:
+        pretraining = step < self.pretrain_steps
+        weights = _PRETRAINING if pretraining else self.config.weights
+        self._set_learning_rates(step, pretraining)
+        views = self._look(batch)
+        scalars: dict[str, float] = {}
+        if weights.adversarial:
+            scalars["discriminator"] = self._train_discriminator(step, views)
+        terms = self._terms(weights, views, batch)
+        loss = torch.stack([getattr(weights, name) * term for name, term in terms.items()]).sum()
+        check_finite(loss, step)
+        self.optimizer.zero_grad(set_to_none=True)
+        loss.backward()  # type: ignore[no-untyped-call]
+        self.optimizer.step()
+        self.average.update(self.network, step)
+        return {"loss": loss.item(), **{name: term.item() for name, term in terms.items()}, **scalars}
+
+    def _look(self, batch: TensorBatch) -> _Views:
+        network, teacher = self.network, self.teacher
+        with torch.no_grad():
+            full_features = teacher.extract(batch.full)
+            full_embedding = teacher.classifier.embedding(full_features)
+            full_logits = teacher.classifier.logits_of(full_embedding)
+        # A frozen extractor needs no graph, and its forward pass is most of the cost.
+        with torch.set_grad_enabled(self.config.train_extractor):
+            small_features = network.extract(batch.small)
+        features = network.super_resolve(small_features, batch.face_size_px)
+        embedding = network.classifier.embedding(features)
+        logits = network.classifier.logits_of(embedding)
+        return _Views(features, embedding, logits, full_features, full_embedding, full_logits)
+
+    def _terms(self, weights: LossWeights, views: _Views, batch: TensorBatch) -> dict[str, Tensor]:
+        face_weight = torch.ones_like(batch.face_size_px)
+        if self.config.reweighting is Reweighting.CLASSIFICATION_AWARE:
+            face_weight = classification_aware_weight(views.logits, batch.labels)
+        terms: dict[str, Tensor] = {}
+        if weights.adversarial:
+            terms["adversarial"] = (face_weight * self.discriminator(views.features)).mean()
+        if weights.feature:
+            terms["feature"] = (face_weight * squared_difference(views.features, views.full_features)).mean()
+        if weights.perceptual:
+            terms["perceptual"] = (face_weight * squared_difference(views.embedding, views.full_embedding)).mean()
+        if weights.classification:
+            terms["classification"] = (face_weight * soft_cross_entropy(views.logits, batch.targets)).mean()
+        if weights.distillation:
+            divergence = distillation(views.logits, views.full_logits, self.config.temperature)
+            terms["distillation"] = (face_weight * divergence).mean()
+        return terms
+
+    def _train_discriminator(self, step: int, views: _Views) -> float:
+        mix = torch.rand(len(views.features), device=views.features.device)
+        config = self.config
+        loss = wgan_div_discriminator_loss(
+            self.discriminator,
+            views.full_features,
+            views.features,
+            mix,
+            k=config.gradient_penalty_k,
+            p=config.gradient_penalty_p,
+        )
+        check_finite(loss, step)
+        self.discriminator_optimizer.zero_grad(set_to_none=True)
+        loss.backward()  # type: ignore[no-untyped-call]
+        self.discriminator_optimizer.step()
+        return loss.item()
+
+    def _set_learning_rates(self, step: int, pretraining: bool) -> None:
+        config = self.config
+        if pretraining:
+            factor = warmup_cosine(step, self.pretrain_steps) * config.pretrain_learning_rate / config.learning_rate
+        else:
+            factor = warmup_cosine(step - self.pretrain_steps, self.main_steps)
+        for optimizer in self.state.optimizers.values():
+            set_learning_rates(optimizer, factor)
+
+
+def _set_trained(network: ExpressionNetwork, *, train_extractor: bool) -> None:
+    """Choose what is trained; a frozen extractor also keeps its batch statistics and drops nothing."""
+    network.train()
+    if not train_extractor:
+        for part in (network.backbone, network.classifier):
+            part.eval().requires_grad_(False)
+
+
+def _optimizer_of(network: ExpressionNetwork, config: SuperResolutionConfig) -> Optimizer:
+    if network.generator is None:
+        raise ValueError("stage 2 needs a network with a generator")
+    groups = decayed_groups(network.generator, config.learning_rate, config.weight_decay)
+    if config.train_extractor:
+        for part in (network.backbone, network.classifier):
+            groups += decayed_groups(part, config.extractor_learning_rate, config.weight_decay)
+    return torch.optim.AdamW(groups, betas=(config.beta1, 0.999))

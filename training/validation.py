@@ -1,0 +1,63 @@
+"""Judging an epoch: accuracy by face size on a fixed choice of the validation split."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from ..core.preprocess import PreprocessSpec, preprocess
+from ..datasets import FaceDataset
+from .batches import TrainingFaces, small_faces
+from .models.network import ExpressionNetwork
+
+_BATCH = 128
+
+
+class Validation:
+    """A fixed set of validation faces, prepared once at every size.
+
+    Args:
+        dataset: The validation split.
+        spec: The model's preprocessing.
+        sizes: Native face sizes in pixels.
+        max_faces: Faces to look at, spread evenly over the data set.
+        device: Where the network is.
+    """
+
+    def __init__(
+        self, dataset: FaceDataset, spec: PreprocessSpec, sizes: Sequence[int], max_faces: int, device: torch.device
+    ) -> None:
+        faces = TrainingFaces(dataset, spec, soft_labels=False)
+        chosen = np.unique(np.linspace(0, len(dataset) - 1, min(max_faces, len(dataset))).astype(np.int64))
+        full = _at_input_size([faces[int(index)] for index in chosen], spec)
+        self._labels = faces.labels[chosen]
+        self._batches = {size: small_faces(full, np.full(len(full), size, np.int64), spec) for size in sizes}
+        self._device = device
+
+    def accuracies(self, network: ExpressionNetwork) -> dict[str, float]:
+        """Return the accuracy at each size, from 0 to 1, under ``accuracy_12px``, and their ``mean_accuracy``."""
+        training = network.training
+        network.eval()
+        found = {
+            f"accuracy_{size}px": float((self._predict(network, batch, size) == self._labels).mean())
+            for size, batch in self._batches.items()
+        }
+        network.train(training)
+        return {**found, "mean_accuracy": float(np.mean(list(found.values())))}
+
+    @torch.inference_mode()
+    def _predict(self, network: ExpressionNetwork, batch: npt.NDArray[np.uint8], size: int) -> npt.NDArray[np.int64]:
+        found = []
+        for start in range(0, len(batch), _BATCH):
+            faces = torch.from_numpy(batch[start : start + _BATCH]).to(self._device)
+            sizes = torch.full((len(faces),), float(size), device=self._device)
+            found.append(network(faces, sizes).argmax(dim=1).cpu().numpy())
+        return np.concatenate(found)
+
+
+def _at_input_size(faces: list[npt.NDArray[np.uint8]], spec: PreprocessSpec) -> npt.NDArray[np.uint8]:
+    batch, _ = preprocess(faces, spec)
+    return batch[:, 0] if spec.channels == 1 else np.ascontiguousarray(batch.transpose(0, 2, 3, 1))
