@@ -34,8 +34,8 @@ class WeightAverage(Generic[M]):
         decay = min(self._decay, (1 + step) / (10 + step))
         for average, value in zip(self.module.parameters(), module.parameters(), strict=True):
             average.lerp_(value, 1.0 - decay)
-        for statistic, value in zip(self.module.buffers(), module.buffers(), strict=True):
+        for statistic, current in zip(self.module.buffers(), module.buffers(), strict=True):
             if statistic.is_floating_point():
-                statistic.lerp_(value, 1.0 - decay)
+                statistic.lerp_(current, 1.0 - decay)
             else:
-                statistic.copy_(value)
+                statistic.copy_(current)
