@@ -75,14 +75,14 @@ def run(
     specs = parse_sources(sources)
     _check_outputs(specs, output, annotated)
     with ExitStack() as stack:
+        classifier = stack.enter_context(
+            open_bundle(bundle, precision=precision, threads=threads, max_batch=max_batch, abstain_below=abstain_below)
+        )
         face_detector = _open_detector(
             specs, detector, min_face_size, min_score, is_wanted=not faces_only, threads=threads
         )
         if face_detector is not None:
             stack.enter_context(face_detector)
-        classifier = stack.enter_context(
-            open_bundle(bundle, precision=precision, threads=threads, max_batch=max_batch, abstain_below=abstain_below)
-        )
         _describe(bundle, precision, face_detector, specs)
         sinks = [stack.enter_context(sink) for sink in _open_sinks(stack, specs, output, annotated)]
         pipeline = StreamPipeline(

@@ -37,18 +37,20 @@ class LabelLayout:
         Returns:
             The place; None where there is no free one.
         """
-        others = np.delete(self._boxes, face, axis=0)
-        taken = self._labels[: self._count]
-        for place in self._candidates(face, size):
-            if not _overlaps(place, taken) and not _overlaps(place, others):
-                self._labels[self._count] = place
-                self._count += 1
-                return place
+        for places, forbidden in (
+            (self._outside(face, size), self._boxes),
+            (self._inside(face, size), np.delete(self._boxes, face, axis=0)),
+        ):
+            for place in places:
+                if not _overlaps(place, self._labels[: self._count]) and not _overlaps(place, forbidden):
+                    self._labels[self._count] = place
+                    self._count += 1
+                    return place
         return None
 
-    def _candidates(self, face: int, size: tuple[int, int]) -> Iterator[Rectangle]:
+    def _outside(self, face: int, size: tuple[int, int]) -> Iterator[Rectangle]:
         (x0, y0, x1, y1), (width, height) = self._boxes[face].tolist(), size
-        corners: tuple[tuple[int, int], ...] = (
+        corners = (
             (x0, y0 - height),
             (x0, y1),
             (x1 - width, y0 - height),
@@ -58,11 +60,16 @@ class LabelLayout:
             (x1, y1 - height),
             (x0 - width, y1 - height),
         )
-        if 3 * height <= y1 - y0:  # a face that fills the frame has no outside; a small one must not be covered
-            corners += ((x0, y0), (x0, y1 - height))
         for left, top in corners:
-            left = min(max(left, 0), self._width - width)
-            if left >= 0 and 0 <= top <= self._height - height:
+            inner = min(max(left, 0), self._width - width)
+            if inner >= 0 and 0 <= top <= self._height - height:
+                yield inner, top, inner + width, top + height
+
+    def _inside(self, face: int, size: tuple[int, int]) -> Iterator[Rectangle]:
+        (x0, y0, x1, y1), (width, height) = self._boxes[face].tolist(), size
+        if 3 * height <= y1 - y0 and width <= x1 - x0:  # a small face would be covered
+            left = min(max(x0, 0), self._width - width)
+            for top in (max(y0, 0), min(y1, self._height) - height):
                 yield left, top, left + width, top + height
 
 

@@ -1,0 +1,274 @@
+"""``fsrfer-run`` as users start it."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import cv2
+import jsonschema
+import numpy as np
+import pytest
+
+from fsrfer.cli.run import _stopping_on_signals
+from fsrfer.core import ArtifactKind
+from fsrfer.runtime.sinks import output_schema
+
+START = "from fsrfer.cli.main import run; run()"
+
+
+def command(*words):
+    return [sys.executable, "-c", START, *(str(word) for word in words)]
+
+
+def run(*words, **options):
+    return subprocess.run(command(*words), capture_output=True, text=True, check=False, timeout=120, **options)
+
+
+def records(text):
+    return [json.loads(line) for line in text.splitlines()]
+
+
+@pytest.fixture(scope="module")
+def bundle(make_bundle, tmp_path_factory) -> Path:
+    kinds = (ArtifactKind.ONNX_FP32, ArtifactKind.ONNX_INT8_CPU)
+    return make_bundle(tmp_path_factory.mktemp("bundles") / "tiny", kinds=kinds).path
+
+
+@pytest.fixture(scope="module")
+def faces(tmp_path_factory) -> Path:
+    """A folder of three ready-made face crops."""
+    folder = tmp_path_factory.mktemp("faces")
+    for index, side in enumerate((12, 24, 48)):
+        image = np.random.default_rng(index).integers(0, 255, (side, side, 3), dtype=np.uint8)
+        cv2.imwrite(str(folder / f"face-{index}.png"), image)
+    return folder
+
+
+@pytest.fixture
+def yunet(shared) -> str:
+    return f"yunet:{shared / 'models' / 'yunet_n_dynamic.onnx'}"
+
+
+@pytest.fixture
+def classroom(shared) -> Path:
+    return shared / "media" / "clips" / "classroom.mp4"
+
+
+def test_a_video_gives_one_valid_line_a_frame(bundle, yunet, classroom):
+    done = run(classroom, "--bundle", bundle, "--detector", yunet, "--max-frames", 10)
+    assert done.returncode == 0, done.stderr
+    lines = records(done.stdout)
+    assert [line["frame"] for line in lines] == list(range(10))
+    assert {len(line["faces"]) for line in lines} == {4}
+    for line in lines:
+        jsonschema.validate(line, output_schema())
+    assert "model.onnx (fp32) on CPUExecutionProvider" in done.stderr
+    assert "detector  yunet" in done.stderr
+    assert f"source    {classroom} (video)" in done.stderr
+    assert "10 frames, 40 faces" in done.stderr
+
+
+def test_quiet_says_nothing(bundle, faces):
+    done = run(faces, "--bundle", bundle, "--faces-only", "--quiet")
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_nothing_is_written_unless_asked_for(bundle, yunet, classroom, tmp_path):
+    home, folder = tmp_path / "home", tmp_path / "folder"
+    home.mkdir()
+    folder.mkdir()
+    environment = {**os.environ, "HOME": str(home), "TMPDIR": str(folder), "PYTHONDONTWRITEBYTECODE": "1"}
+    before = {path: path.stat().st_mtime_ns for path in bundle.rglob("*")}
+    done = run(
+        classroom.resolve(),
+        *("--bundle", bundle, "--detector", f"yunet:{Path(yunet[6:]).resolve()}", "--max-frames", 5),
+        cwd=folder,
+        env=environment,
+    )
+    assert len(records(done.stdout)) == 5
+    assert list(home.rglob("*")) + list(folder.rglob("*")) == []
+    assert {path: path.stat().st_mtime_ns for path in bundle.rglob("*")} == before
+
+
+def test_face_crops_need_no_detector(bundle, faces):
+    done = run(faces, "--bundle", bundle, "--faces-only", "--precision", "int8")
+    lines = records(done.stdout)
+    assert [face["face_size_px"] for line in lines for face in line["faces"]] == [12.0, 24.0, 48.0]
+    assert [Path(line["source"]).name for line in lines] == ["face-0.png", "face-1.png", "face-2.png"]
+    assert "model.int8-cpu.onnx (int8)" in done.stderr
+
+
+def test_least_size_and_confidence_are_respected(bundle, yunet, classroom):
+    options = ("--bundle", bundle, "--detector", yunet, "--max-frames", 1)
+    (line,) = records(run(classroom, *options, "--abstain-below", 1).stdout)
+    assert {face["label"] for face in line["faces"]} == {"unknown"}
+    sides = [max(face["box"][2] - face["box"][0], face["box"][3] - face["box"][1]) for face in line["faces"]]
+    middle = sorted(sides)[1]
+    (line,) = records(run(classroom, *options, "--min-face-size", middle).stdout)
+    assert 0 < len(line["faces"]) < 4
+
+
+def test_output_and_annotations_go_to_their_files(bundle, yunet, classroom, shared, tmp_path):
+    other = shared / "media" / "clips" / "face-demographics-walking.mp4"
+    (tmp_path / "out.jsonl").write_text("what was there before\n" * 1000, encoding="utf-8")
+    done = run(
+        *(classroom, other, "--bundle", bundle, "--detector", yunet, "--max-frames", 4),
+        *("--output", tmp_path / "out.jsonl", "--annotated", tmp_path / "out.mp4"),
+    )
+    assert (done.returncode, done.stdout) == (0, ""), done.stderr
+    lines = records((tmp_path / "out.jsonl").read_text(encoding="utf-8"))
+    assert [line["frame"] for line in lines if line["source"] == str(classroom)] == [0, 1, 2, 3]
+    assert len(lines) == 8
+    assert sorted(path.name for path in tmp_path.iterdir()) == [
+        "out-classroom.mp4",
+        "out-face-demographics-walking.mp4",
+        "out.jsonl",
+    ]
+
+
+def test_pictures_are_annotated_as_pictures(bundle, faces, tmp_path):
+    done = run(faces, "--bundle", bundle, "--faces-only", "--annotated", tmp_path / "out.png")
+    assert done.returncode == 0, done.stderr
+    names = sorted(path.name for path in tmp_path.iterdir())
+    assert names == ["out-face-0.png", "out-face-1.png", "out-face-2.png"]
+
+
+def test_a_failing_source_is_said_once_and_fails_the_run(bundle, faces, tmp_path):
+    broken = tmp_path / "broken.png"
+    broken.write_bytes((faces / "face-2.png").read_bytes()[:-30])
+    done = run(broken, faces, "--bundle", bundle, "--faces-only")
+    assert done.returncode == 1
+    assert len(records(done.stdout)) == 3
+    assert done.stderr.count("is cut off") == 1
+    assert f"error: 1 of 2 sources failed; found {broken}" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_password_never_shows(bundle, yunet):
+    done = run(
+        "rtsp://admin:hunter2@127.0.0.1:1/camera",
+        "--bundle",
+        bundle,
+        "--detector",
+        yunet,
+        env={**os.environ, "FSRFER_LOG": "debug"},
+    )
+    assert done.returncode == 1
+    assert "rtsp://***@127.0.0.1:1/camera" in done.stderr
+    assert "hunter2" not in done.stdout + done.stderr
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "message"),
+    [
+        (["none.mp4", "--bundle", "BUNDLE"], 1, "there is no file none.mp4"),
+        (["FACES"], 2, r"no model was named.*--bundle BUNDLE.*Next: fsrfer-train fit"),
+        (["FACES", "--bundle", "nowhere"], 1, "nowhere is not a model bundle"),
+        (
+            ["FACES", "--bundle", "BUNDLE", "--precision", "fp16", "--faces-only"],
+            1,
+            "has no onnx-fp16.*fsrfer-export fp16",
+        ),
+        (["FACES", "--bundle", "BUNDLE", "--faces-only", "--min-score", "0.5"], 2, "--faces-only runs no detector"),
+        (["0", "--bundle", "BUNDLE", "--faces-only"], 2, "--faces-only reads face crops.*camera 0"),
+        (
+            ["FACES", "--bundle", "BUNDLE", "--faces-only", "--annotated", "out.mp4"],
+            2,
+            "cannot write annotated pictures",
+        ),
+        (["FACES", "--bundle", "BUNDLE", "--faces-only", "--output", "FACES/face-0.png"], 2, "would overwrite"),
+        (["FACES", "--bundle", "BUNDLE", "--output", "no/such/folder"], 2, "a folder that is not there"),
+        (["FACES", "--bundle", "BUNDLE", "--detector", "psychic"], 2, "no face detector 'psychic'"),
+        (["FACES", "--bundle", "BUNDLE", "--max-batch", "0"], 2, "--max-batch"),
+        (["--bundle", "BUNDLE"], 2, "Missing argument"),
+    ],
+)
+def test_mistakes_are_explained(bundle, faces, tmp_path, words, code, message):
+    filled = [word.replace("BUNDLE", str(bundle)).replace("FACES", str(faces)) for word in words]
+    done = run(*filled, cwd=tmp_path)
+    assert done.returncode == code, done.stderr
+    assert re.search(message, done.stderr, re.DOTALL)
+    assert "Traceback" not in done.stderr
+    assert done.stdout == ""
+
+
+@pytest.fixture
+def endless(bundle, shared, yunet, tmp_path):
+    """A run over a long clip that has written its first lines."""
+    clip = shared / "media" / "clips" / "one-by-one-person-detection.mp4"
+    output = tmp_path / "out.jsonl"
+    process = subprocess.Popen(
+        command(clip, "--bundle", bundle, "--detector", yunet, "--output", output, "--annotated", tmp_path / "out.mp4"),
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    process.output = output
+    deadline = time.monotonic() + 60
+    while not (output.exists() and output.stat().st_size):
+        assert process.poll() is None
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    yield process
+    process.kill()
+    process.stderr.close()
+    process.wait()
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_finishes_what_is_in_hand(endless, number, tmp_path):
+    endless.send_signal(number)
+    _, errors = endless.communicate(timeout=60)
+    assert endless.returncode == 0, errors
+    assert "finishing the frames in hand" in errors
+    lines = records(endless.output.read_text(encoding="utf-8"))
+    assert [line["frame"] for line in lines] == list(range(len(lines)))
+    assert len(lines) < 1394
+    with cv2_capture(tmp_path / "out.mp4") as capture:
+        assert int(capture.get(cv2.CAP_PROP_FRAME_COUNT)) == len(lines)
+
+
+def test_a_second_signal_ends_at_once(endless, tmp_path):
+    endless.send_signal(signal.SIGINT)
+    while "finishing the frames in hand" not in (line := endless.stderr.readline()):
+        assert line
+    endless.send_signal(signal.SIGTERM)
+    assert endless.wait(timeout=60) in (0, 130)  # 0 where it was finished before the second signal came
+    assert "Traceback" not in endless.stderr.read()
+    if endless.returncode == 130:
+        assert not (tmp_path / "out.mp4").exists()
+
+
+def test_signals_stop_first_and_interrupt_then():
+    pipeline = StoppablePipeline()
+    before = signal.getsignal(signal.SIGTERM)
+    with pytest.raises(KeyboardInterrupt), _stopping_on_signals(pipeline):  # noqa: PT012 (two steps are the point)
+        signal.raise_signal(signal.SIGTERM)
+        assert pipeline.stops == 1
+        signal.raise_signal(signal.SIGINT)
+    assert pipeline.stops == 1
+    assert signal.getsignal(signal.SIGTERM) is before
+
+
+class StoppablePipeline:
+    stops = 0
+
+    def stop(self):
+        self.stops += 1
+
+
+class cv2_capture:  # noqa: N801 (used like a function)
+    def __init__(self, path):
+        self._capture = cv2.VideoCapture(str(path))
+
+    def __enter__(self):
+        return self._capture
+
+    def __exit__(self, *error):
+        self._capture.release()
