@@ -13,8 +13,9 @@ from rich.progress import TaskID
 from ..core.bundle import ModelBundle
 from ..core.errors import UsageError
 from ..core.options import Precision
-from ..datasets import SPEC_FORMS, FaceDataset, open_dataset, with_labels
+from ..datasets import SPEC_FORMS, FaceDataset, open_dataset
 from ..datasets.evaluation import Classify, EvaluationReport, SizeReport, evaluate_by_size
+from ..datasets.subset import with_labels
 from ..runtime.opening import open_bundle
 from .console import NOTES, print_json, print_table, progress_bar
 from .launch import needing_extra
@@ -101,6 +102,30 @@ def evaluate(
         ("runner", *SizeReport.HEADER),
         [(name, *row.cells()) for name, report in reports.items() for row in report.sizes],
     )
+
+
+@app.command("showcase")
+def showcase(
+    bundle: Annotated[Path, typer.Argument(help="Bundle to show.")],
+    output: Annotated[Path, typer.Option(help="Picture to write (.png, .svg, .pdf).")],
+    data: Annotated[str, typer.Option(help=_DATA_HELP)] = "procedural",
+    face_size: Annotated[int, typer.Option(min=4, help="Native size of the small faces in pixels.")] = 12,
+    faces: Annotated[int, typer.Option(min=1, max=40, help="How many faces.")] = 10,
+    seed: Annotated[int, typer.Option(help="Which faces of the test split.")] = 0,
+) -> None:
+    """Draw faces at full size, small, and small with their features super-resolved, with what the model reads."""
+    with needing_extra("fsrfer-train showcase"):
+        import matplotlib as _  # noqa: F401 - named here, so that its absence is told before any work
+
+        from ..training.models import load_network
+        from ..training.showcase import draw_showcase, showcase_rows, spread_choice
+    loaded = ModelBundle.load(bundle)
+    dataset = with_labels(open_dataset(data, "test"), loaded.manifest.labels)
+    chosen = [dataset[index] for index in spread_choice(dataset, faces, seed)]
+    images = [sample.image for sample in chosen]
+    rows = showcase_rows(load_network(loaded), loaded.manifest.preprocess, images, face_size)
+    draw_showcase(rows, loaded.manifest.labels, [sample.label for sample in chosen], output)
+    NOTES.print(f"wrote {output}")
 
 
 @app.command("recipes")
