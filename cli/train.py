@@ -36,6 +36,9 @@ def fit(
     output: Annotated[Path, typer.Option(help="Folder of the bundle to write.")],
     data: Annotated[str, typer.Option(help=_DATA_HELP)] = "procedural",
     recipe: Annotated[str, typer.Option(help="Name of a recipe (see `recipes`), or path of a TOML file.")] = "edge",
+    epochs: Annotated[
+        str | None, typer.Option(help="Epochs of stage 1 and of stage 2, such as 6,2.  [default: the recipe's]")
+    ] = None,
     seed: Annotated[int, typer.Option(help="Seed of everything random.")] = 0,
     device: Annotated[str, typer.Option(help="Where to compute: cpu, cuda, cuda:1.")] = "cpu",
     resume: Annotated[bool, typer.Option(help="Go on from the last checkpoint in the output folder.")] = True,
@@ -49,6 +52,8 @@ def fit(
         from ..training import FitOptions, TrainingData, load_recipe
         from ..training import fit as train
     loaded = load_recipe(recipe)
+    if epochs is not None:
+        loaded = loaded.with_epochs(*_parse_epochs(epochs))
     splits = {split: open_dataset(data, split, skip_bad=skip_bad) for split in ("train", "valid", "test")}
     for split in splits.values():
         NOTES.print(f"{split.split}: {len(split)} faces, {split.dataset_id}")
@@ -164,6 +169,15 @@ class _TrainingBars:
     def epoch(self, name: str, step: int, scalars: Mapping[str, float]) -> None:
         told = ", ".join(f"{key.removeprefix('accuracy_')} {value:.1%}" for key, value in scalars.items())
         self._bars.console.print(f"{name}, step {step}, validation accuracy: {told}")
+
+
+def _parse_epochs(text: str) -> tuple[int, int]:
+    words = [word.strip() for word in text.split(",")]
+    if len(words) != 2 or not all(word.isdecimal() for word in words) or int(words[0]) < 1:
+        raise UsageError(
+            "--epochs cannot be read", expected="two whole numbers, the first at least 1, such as 6,2", found=text
+        )
+    return int(words[0]), int(words[1])
 
 
 def _runner_names(text: str) -> list[str]:

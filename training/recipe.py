@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import Enum
 from importlib import resources
 from pathlib import Path
@@ -209,6 +209,20 @@ class TrainRecipe:
                 expected=f"1 to the input size, {self.input_size}",
                 found=sizes,
             )
+
+    def with_epochs(self, extractor: int, super_resolution: int) -> TrainRecipe:
+        """Return the recipe with other lengths of its stages.
+
+        Args:
+            extractor: Epochs of stage 1.
+            super_resolution: Epochs of stage 2 with all terms of its loss; 0 skips the stage.
+        """
+        pretrain = self.super_resolution.pretrain_epochs if super_resolution else 0
+        return replace(
+            self,
+            extractor=replace(self.extractor, epochs=extractor),
+            super_resolution=replace(self.super_resolution, epochs=super_resolution, pretrain_epochs=pretrain),
+        )
 
 
 def builtin_recipes() -> tuple[str, ...]:
