@@ -6,13 +6,10 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from fsrfer.core.bundle import ArtifactKind, TemperatureBand
 from fsrfer.core.errors import BundleError, InputSpecError
 from fsrfer.core.predictions import softmax
-from fsrfer.core.temperature import temperatures_for
 from fsrfer.runtime import ExpressionClassifier, OnnxRuntimeRunner
 
 
@@ -93,22 +90,3 @@ def test_a_graph_of_another_bundle_is_refused(make_bundle, tmp_path):
 def test_impossible_options_are_refused(make_bundle, tmp_path, options):
     with pytest.raises(InputSpecError, match="impossible classifier options"):
         classifier_of(make_bundle(tmp_path / "bundle"), **options)
-
-
-@settings(max_examples=50)
-@given(
-    st.lists(st.tuples(st.floats(0, 200, width=32), st.floats(0.125, 10, width=32)), min_size=1, max_size=5),
-    st.lists(st.floats(1, 300, width=32), max_size=20),
-)
-def test_each_face_takes_the_temperature_of_the_largest_band_it_reaches(bands, sizes):
-    ordered = sorted(
-        {start: TemperatureBand(start, value) for start, value in bands}.values(), key=lambda b: b.min_face_px
-    )
-    result = temperatures_for(np.array(sizes, np.float32), ordered)
-    for size, temperature in zip(sizes, result, strict=True):
-        reached = [band for band in ordered if band.min_face_px <= size] or ordered[:1]
-        assert temperature == np.float32(reached[-1].temperature)
-
-
-def test_without_bands_nothing_is_scaled():
-    np.testing.assert_array_equal(temperatures_for(np.array([5, 50], np.float32), ()), [1, 1])
