@@ -127,13 +127,16 @@ def _footer(width: int, result: FrameResult, colors: dict[str, Color], pen: _Pen
     _, ascent, descent = pen.text_size("Mg")
     footer = np.full((ascent + descent + 4 * pen.padding, width, 3), _FOOTER_COLOR, np.uint8)
     baseline, gap = 2 * pen.padding + ascent, 4 * pen.padding
+    summary = f"{len(result)} face{'' if len(result) == 1 else 's'}"
+    right = width - gap - pen.text_size(summary)[0]
+    if right >= gap:
+        pen.write(footer, summary, (right, baseline), _FOOTER_INK)
     left = gap
     for label, color in colors.items():
+        end = left + ascent + pen.padding + pen.text_size(label)[0]
+        if end + gap > right:
+            break
         cv2.rectangle(footer, (left, baseline - ascent), (left + ascent, baseline), color, cv2.FILLED)
         pen.write(footer, label, (left + ascent + pen.padding, baseline), _FOOTER_INK)
-        left += ascent + pen.padding + pen.text_size(label)[0] + gap
-    summary = f"{len(result)} faces"
-    right = width - gap - pen.text_size(summary)[0]
-    if right > left:
-        pen.write(footer, summary, (right, baseline), _FOOTER_INK)
+        left = end + gap
     return footer

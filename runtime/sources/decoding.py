@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Generator
+from typing import Any
 
 import av
 import av.container
@@ -81,4 +82,9 @@ def opened(location: str, *, options: dict[str, str], timeout_s: float | None) -
     """
     # FFmpeg notices the end of the time only after a second wait of the same length.
     half = None if timeout_s is None else timeout_s / 2
-    return av.open(location, options=options, timeout=half, metadata_errors="replace")
+    return av.open(location, options=options, timeout=half, **_metadata_options())
+
+
+def _metadata_options() -> dict[str, Any]:
+    # Up to version 18, PyAV refuses to open files whose titles are not UTF-8; from 19 on it always reads them.
+    return {"metadata_errors": "replace"} if int(av.__version__.partition(".")[0]) < 19 else {}

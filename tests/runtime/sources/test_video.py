@@ -63,3 +63,11 @@ def test_a_stop_ends_the_reading(tmp_path, make_clip):
         next(frames)
         stop.set()
         assert list(frames) == []
+
+
+def test_a_title_that_is_not_utf8_does_no_harm(tmp_path, make_clip):
+    path = make_clip(tmp_path / "clip.avi", 3, codec="mjpeg")
+    data = path.read_bytes()
+    software = data.index(b"ISFT") + 8  # the name of the muxer, in a RIFF INFO chunk
+    path.write_bytes(data[:software] + b"\xe9\xe8" + data[software + 2 :])
+    assert len(read(path)) == 3
