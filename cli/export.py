@@ -54,3 +54,25 @@ def onnx(
     print_table(
         f"{report.candidate} against {report.reference}", ("face size", "faces", "max error", "agreement"), rows
     )
+
+
+@app.command("report")
+def report(
+    bundle: Annotated[Path, typer.Argument(help="Bundle to describe.")],
+    output: Annotated[Path, typer.Option(help="HTML file to write; it needs no other file.")],
+    picture: Annotated[list[Path] | None, typer.Option(help="Picture to embed; may be given again.")] = None,
+    profile: Annotated[Path | None, typer.Option(help="JSON file of `fsrfer-profile`.")] = None,
+) -> None:
+    """Write one HTML page about a bundle: accuracy by face size, INT8, latency, files."""
+    with needing_extra("fsrfer-export report"):
+        import jinja2 as _jinja2  # noqa: F401 - named here, so that absence is told before any work
+        import matplotlib as _matplotlib  # noqa: F401
+
+        from ..export.report import ReportPicture, write_report
+    write_report(
+        ModelBundle.load(bundle),
+        output,
+        pictures=[ReportPicture.read(path) for path in picture or ()],
+        profile=None if profile is None else profile_table(profile),
+    )
+    NOTES.print(f"wrote {output}")

@@ -24,6 +24,7 @@ _EXTRA_OF = {
     "onnxscript": "export",
     "onnxruntime": "cpu",
     "matplotlib": "report",
+    "jinja2": "report",
 }
 
 

@@ -22,6 +22,7 @@ _SUMMARIES = {
     "run": "Classify the faces of cameras, streams, files and pictures.",
     "profile": "Measure latency and throughput.",
     "doctor": "Show what this machine has, and what is missing for which command.",
+    "draw": "Draw the embedded faces and crowd clips.",
     "demo": "Run the whole chain on the embedded data set.",
 }
 

@@ -21,7 +21,7 @@ class EngineBuildConfig:
     Attributes:
         backend: Library that compiles and runs it.
         precision: Number format; which of the bundle's graphs is compiled follows from it.
-        batch: Batch sizes to serve.
+        batch: Batch sizes to serve; ONNX Runtime serves any and takes no other than the default.
         workspace_mib: Scratch memory that TensorRT may use, in MiB; None for all of the device.
         optimization_level: How long TensorRT searches, 0 to 5; None for its default.
         timing_cache: File in which TensorRT keeps measured kernels from build to build.
@@ -88,6 +88,7 @@ def _refuse_foreign_options(config: EngineBuildConfig) -> None:
         Backend.ONNXRUNTIME: {
             **of_tensorrt_only,
             **of_both,
+            "--batch (it serves any)": config.batch != BatchProfile(),
             "--compute-capability": bool(config.compute_capabilities),
         },
         Backend.TENSORRT_RTX: of_tensorrt_only,

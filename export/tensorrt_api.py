@@ -87,7 +87,7 @@ class TensorRtApi:
         for position, capability in enumerate(capabilities):
             member = getattr(known, "SM" + capability.replace(".", ""), None)
             if member is None:
-                names = sorted(name[2:] for name in dir(known) if name.startswith("SM"))
+                names = sorted((name[2:] for name in dir(known) if name.startswith("SM")), key=int)
                 raise EngineBuildError(
                     f"TensorRT-RTX {self.version} cannot compile for compute capability {capability}",
                     expected=", ".join(f"{name[:-1]}.{name[-1]}" for name in names),
