@@ -82,7 +82,8 @@ def opened(location: str, *, options: dict[str, str], timeout_s: float | None) -
     """
     # FFmpeg notices the end of the time only after a second wait of the same length.
     half = None if timeout_s is None else timeout_s / 2
-    return av.open(location, options=options, timeout=half, **_metadata_options())
+    container: av.container.InputContainer = av.open(location, options=options, timeout=half, **_metadata_options())
+    return container
 
 
 def _metadata_options() -> dict[str, Any]:
