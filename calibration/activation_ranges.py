@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import redirect_stdout
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ..core.errors import CalibrationError
+from ..runtime.onnxruntime_runner import OnnxRuntimeRunner
 from .int8_config import RangeMethod
 from .onnx_packages import import_onnx, import_quantization
 
@@ -43,7 +44,7 @@ def measure_ranges(
         Lowest and highest value by tensor name.
 
     Raises:
-        CalibrationError: There are no batches, or an activation is not finite.
+        CalibrationError: There are no batches, or the graph does not give finite numbers.
         MissingDependencyError: ``onnx`` or ``onnxruntime`` is not installed.
     """
     onnx = import_onnx()
@@ -52,14 +53,22 @@ def measure_ranges(
         onnx.save(model, source)
         # ONNX Runtime's calibrators print their progress.
         with redirect_stdout(io.StringIO()):
-            found = _calibrate(source, feeds, method, percentile)
-    ranges = {name: (float(np.min(low)), float(np.max(high))) for name, (low, high) in found.items()}
-    broken = [name for name, bounds in ranges.items() if not np.isfinite(bounds).all()]
-    if broken:
-        raise CalibrationError(
-            "activations are not finite", found=", ".join(broken[:5]), fix="train again; these weights cannot be used"
-        )
-    return ranges
+            found = _calibrate(source, _finite(source, feeds), method, percentile)
+    return {name: (float(np.min(low)), float(np.max(high))) for name, (low, high) in found.items()}
+
+
+def _finite(source: Path, feeds: Iterable[Feed]) -> Iterator[Feed]:
+    """Pass batches on whose results are finite: the calibrators would leave numbers that are none out of the ranges."""
+    with OnnxRuntimeRunner(source) as runner:
+        for feed in feeds:
+            broken = [name for name, values in runner.infer(feed).items() if not np.isfinite(values).all()]
+            if broken:
+                raise CalibrationError(
+                    "the floating-point graph does not give finite numbers",
+                    found=", ".join(broken),
+                    fix="train again; these weights cannot be used",
+                )
+            yield feed
 
 
 def _calibrate(source: Path, feeds: Iterable[Feed], method: RangeMethod, percentile: float) -> dict[str, Any]:

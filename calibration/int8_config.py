@@ -37,7 +37,7 @@ class Int8Config:
     held_out: int = 256
     sizes: tuple[int, ...] = (48, 32, 24, 16, 12, 8)
     method: RangeMethod = RangeMethod.PERCENTILE
-    percentile: float = 99.999
+    percentile: float = 99.99
     seed: int = 0
     keep_float: tuple[str, ...] = ()
     min_agreement: float = 0.9
