@@ -121,9 +121,10 @@ def _read_votes(path: Path, split: str, on_progress: Progress | None) -> _Votes:
 
 def _read_arrays(file: Path, on_progress: Progress | None) -> _Votes:
     try:
-        with np.load(file, allow_pickle=False) as archive:
+        with file.open("rb") as stream:  # np.load leaks a damaged file that it opened itself
+            archive = np.load(stream, allow_pickle=False)
             images, counts, names = (archive[key] for key in ("images", "votes", "names"))
-    except (KeyError, ValueError, EOFError, OSError, zipfile.BadZipFile, zlib.error) as problem:
+    except (KeyError, IndexError, ValueError, EOFError, OSError, zipfile.BadZipFile, zlib.error) as problem:
         raise DatasetError(
             f"{file} cannot be read",
             expected="an .npz file with images, votes and names",
