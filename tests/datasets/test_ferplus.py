@@ -55,7 +55,7 @@ def test_both_forms_of_one_content_are_the_same_data_set(
 ):
     usages = {"train": "Training", "valid": "PublicTest", "test": "PrivateTest"}
     rows = {split: ferplus_rows(usage, 12, 100 * number) for number, (split, usage) in enumerate(usages.items())}
-    lists = write_ferplus_lists(tmp_path / "lists", sum(rows.values(), []))
+    lists = write_ferplus_lists(tmp_path / "lists", [row for part in rows.values() for row in part])
     for split in usages:
         arrays = write_ferplus_arrays(tmp_path / "arrays", split, rows[split])
         from_lists, from_arrays = open_ferplus(lists, split), open_ferplus(arrays, split)
@@ -70,11 +70,8 @@ def test_pictures_that_cross_the_splits_stay_in_the_one_that_is_looked_at_last(
     def renamed(row, usage, name):
         return (usage, name, row[2], row[3])
 
-    test, valid, train = (
-        ferplus_rows("PrivateTest", 3),
-        ferplus_rows("PublicTest", 3, 10),
-        ferplus_rows("Training", 3, 20),
-    )
+    test, valid = ferplus_rows("PrivateTest", 3), ferplus_rows("PublicTest", 3, 10)
+    train = ferplus_rows("Training", 3, 20)
     rows = [
         *train,
         renamed(test[0], "Training", "leak-test.png"),
@@ -173,7 +170,14 @@ def test_a_folder_must_hold_exactly_one_form(tmp_path, ferplus_rows, write_ferpl
 def test_damaged_array_files_are_refused(tmp_path, ferplus_rows, write_ferplus_arrays):
     file = write_ferplus_arrays(tmp_path, "train", ferplus_rows("Training", 9)) / "train.npz"
     whole = file.read_bytes()
-    for content in (b"", b"text", whole[: len(whole) // 2], whole[:3000] + b"damage" + whole[3006:]):
+    np.save(tmp_path / "array.npy", np.zeros(3))
+    for content in (
+        b"",
+        b"text",
+        (tmp_path / "array.npy").read_bytes(),
+        whole[: len(whole) // 2],
+        whole[:3000] + b"damage" + whole[3006:],
+    ):
         file.write_bytes(content)
         with pytest.raises(DatasetError, match=r"train\.npz cannot be read"):
             open_ferplus(tmp_path, "train")
@@ -221,11 +225,8 @@ def test_no_usable_face_is_an_error(tmp_path, ferplus_rows, write_ferplus_lists)
 
 def test_progress_ends_at_the_total(tmp_path, ferplus_rows, write_ferplus_lists):
     calls = []
-    open_ferplus(
-        write_ferplus_lists(tmp_path, ferplus_rows("Training", 5)),
-        "train",
-        on_progress=lambda *call: calls.append(call),
-    )
+    path = write_ferplus_lists(tmp_path, ferplus_rows("Training", 5))
+    open_ferplus(path, "train", on_progress=lambda *call: calls.append(call))
     assert calls == [(5, 5)]
 
 

@@ -60,7 +60,7 @@ def test_two_folders_of_one_expression_are_refused(tmp_path, make_folders):
 
 def test_a_split_under_another_name_is_not_guessed(tmp_path, make_folders):
     path = make_folders(tmp_path, {"train/anger": 1, "val/anger": 1})
-    with pytest.raises(DatasetError, match="has no folder valid.*found train, val.*name the folders"):
+    with pytest.raises(DatasetError, match=r"has no folder valid.*found train, val.*name the folders"):
         open_folder(path, "valid")
     with pytest.raises(DatasetError, match="no such folder"):
         open_folder(path / "absent", "valid")
