@@ -1,0 +1,87 @@
+"""The NVIDIA GPUs of this machine, asked from the driver library itself.
+
+No package is imported for it: what is heavy may be broken, and this is what tells why.
+"""
+
+from __future__ import annotations
+
+import ctypes
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+DRIVER_LIBRARY = "libcuda.so.1"
+_CAPABILITY_MAJOR, _CAPABILITY_MINOR = 75, 76  # CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_*
+
+
+@dataclass(frozen=True)
+class Gpu:
+    """A GPU.
+
+    Attributes:
+        name: Its name.
+        compute_capability: ``8.7``, say.
+    """
+
+    name: str
+    compute_capability: str
+
+
+@dataclass(frozen=True)
+class GpuSurvey:
+    """What the NVIDIA driver says.
+
+    Attributes:
+        gpus: The GPUs in the driver's order; those that ``CUDA_VISIBLE_DEVICES`` hides are not among them.
+        cuda_version: Newest CUDA that the driver serves, ``12.6``; None where it does not say.
+        problem: Why there are no GPUs; None where there are.
+    """
+
+    gpus: tuple[Gpu, ...] = ()
+    cuda_version: str | None = None
+    problem: str | None = None
+
+
+def survey_gpus(load: Callable[[str], Any] = ctypes.CDLL) -> GpuSurvey:
+    """Ask the driver for its GPUs; a machine without any is an answer and not an error.
+
+    Args:
+        load: Opens a shared library by name; raises OSError where there is none.
+    """
+    try:
+        driver = load(DRIVER_LIBRARY)
+    except OSError:
+        return GpuSurvey(problem=f"no NVIDIA driver ({DRIVER_LIBRARY} cannot be opened)")
+    code = driver.cuInit(0)
+    if code != 0:
+        return GpuSurvey(problem=f"the NVIDIA driver does not start (cuInit returned {code})")
+    count = ctypes.c_int(0)
+    if driver.cuDeviceGetCount(ctypes.byref(count)) != 0 or count.value == 0:
+        return GpuSurvey(cuda_version=_cuda_version(driver), problem="the NVIDIA driver sees no GPU")
+    gpus = tuple(_describe(driver, index) for index in range(count.value))
+    return GpuSurvey(gpus, _cuda_version(driver))
+
+
+def _cuda_version(driver: Any) -> str | None:
+    number = ctypes.c_int(0)
+    if driver.cuDriverGetVersion(ctypes.byref(number)) != 0 or number.value == 0:
+        return None
+    return f"{number.value // 1000}.{number.value % 1000 // 10}"
+
+
+def _describe(driver: Any, index: int) -> Gpu:
+    device = ctypes.c_int(0)
+    if driver.cuDeviceGet(ctypes.byref(device), index) != 0:
+        return Gpu("unknown", "unknown")
+    name = ctypes.create_string_buffer(256)
+    known = driver.cuDeviceGetName(name, len(name), device) == 0
+    numbers = [_attribute(driver, device, attribute) for attribute in (_CAPABILITY_MAJOR, _CAPABILITY_MINOR)]
+    capability = "unknown" if None in numbers else f"{numbers[0]}.{numbers[1]}"
+    return Gpu(name.value.decode("utf-8", "replace") if known else "unknown", capability)
+
+
+def _attribute(driver: Any, device: ctypes.c_int, attribute: int) -> int | None:
+    number = ctypes.c_int(0)
+    if driver.cuDeviceGetAttribute(ctypes.byref(number), attribute, device) != 0:
+        return None
+    return number.value
