@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -137,11 +138,16 @@ class OnnxRuntimeRunner:
 
 
 def import_onnxruntime() -> ModuleType:
-    """Import ONNX Runtime.
+    """Import ONNX Runtime, kept from reporting its use to its makers.
+
+    The environment variable ``ORT_DISABLE_TELEMETRY`` is respected where it is already set.
 
     Raises:
         MissingDependencyError: Neither ``onnxruntime`` nor ``onnxruntime-gpu`` is (wholly) installed.
     """
+    # From 1.29 on, its packages for Linux write a device identifier into the home folder and send usage data as soon
+    # as they are imported. What watches people's faces must not call home unless its user says so.
+    os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
     try:
         import onnxruntime
     except ImportError as problem:

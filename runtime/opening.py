@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -41,9 +40,6 @@ def open_bundle(
     The graph is the one of the precision that is asked for, and no other: an INT8 graph is not taken because it
     happens to be there, nor an FP32 one because the INT8 one is not.
 
-    ONNX Runtime is kept from reporting its use to its makers, unless ``ORT_DISABLE_TELEMETRY`` is already set or it
-    was imported before.
-
     Args:
         path: Folder of the bundle.
         precision: Which of the bundle's graphs to run.
@@ -58,14 +54,7 @@ def open_bundle(
         EngineBuildError: ONNX Runtime cannot load the graph.
         InputSpecError: An option is out of range.
     """
-    _keep_onnxruntime_silent()
     bundle = ModelBundle.load(path)
     graph = bundle.artifact_path(artifact_for(precision, providers))
     runner = OnnxRuntimeRunner(graph, SessionOptions(providers=providers, threads=threads))
     return ExpressionClassifier(runner, bundle.manifest, max_batch=max_batch, abstain_below=abstain_below)
-
-
-def _keep_onnxruntime_silent() -> None:
-    # From 1.29 on, its packages for Linux write a device identifier into the home folder and send usage data as soon
-    # as they are imported. What watches people's faces must not call home unless its user says so.
-    os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
