@@ -68,8 +68,6 @@ def open_dataset(spec: str, split: str, *, skip_bad: bool = False, on_progress: 
 
 
 def _open_procedural(spec: str, options: str, split: str) -> FaceDataset:
-    from .procedural import ProceduralFaces
-
     numbers: dict[str, int] = {}
     for key, text in parse_qsl(options, keep_blank_values=True):
         if key not in _PROCEDURAL_OPTIONS or key in numbers or not text.isdecimal():
@@ -80,6 +78,8 @@ def _open_procedural(spec: str, options: str, split: str) -> FaceDataset:
                 fix=f"write it like {SPEC_FORMS[-1]}",
             )
         numbers[key] = int(text)
+    from .procedural import ProceduralFaces
+
     return ProceduralFaces(split, **numbers)
 
 

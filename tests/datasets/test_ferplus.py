@@ -171,13 +171,9 @@ def test_damaged_array_files_are_refused(tmp_path, ferplus_rows, write_ferplus_a
     file = write_ferplus_arrays(tmp_path, "train", ferplus_rows("Training", 9)) / "train.npz"
     whole = file.read_bytes()
     np.save(tmp_path / "array.npy", np.zeros(3))
-    for content in (
-        b"",
-        b"text",
-        (tmp_path / "array.npy").read_bytes(),
-        whole[: len(whole) // 2],
-        whole[:3000] + b"damage" + whole[3006:],
-    ):
+    lone_array = (tmp_path / "array.npy").read_bytes()
+    damaged = whole[:3000] + b"damage" + whole[3006:]
+    for content in (b"", b"text", lone_array, whole[: len(whole) // 2], damaged):
         file.write_bytes(content)
         with pytest.raises(DatasetError, match=r"train\.npz cannot be read"):
             open_ferplus(tmp_path, "train")
