@@ -80,9 +80,16 @@ def exit_code_of(command: Callable[[], Any]) -> int:
         return error.exit_code
     except KeyboardInterrupt:
         return 130
-    except BrokenPipeError:  # the reader of our stdout (`| head`) has left; there is nobody to tell
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
+    except BrokenPipeError:
+        return _reader_left()
     except SystemExit as leaving:  # Typer ends this way, also after usage errors
+        if isinstance(leaving.__context__, BrokenPipeError):
+            return _reader_left()
         return leaving.code if isinstance(leaving.code, int) else 1 if leaving.code else 0
+    return 0
+
+
+def _reader_left() -> int:
+    # The reader of our stdout (`| head`) has all it wanted. What is still buffered must not fail again at exit.
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     return 0

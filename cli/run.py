@@ -15,13 +15,15 @@ import typer
 
 from ..core.errors import SourceError, UsageError
 from ..core.options import Precision
-from ..runtime.detection import DetectorConfig, FaceDetector, open_detector
+from ..runtime.detection import FaceDetector
 from ..runtime.onnxruntime_runner import CPU_PROVIDER
 from ..runtime.opening import artifact_for, open_bundle
 from ..runtime.pipeline import PipelineOptions, PipelineReport, StreamPipeline
+from ..runtime.recorded_boxes import RecordedBoxes
 from ..runtime.sinks import AnnotatedPictureSink, AnnotatedVideoSink, JsonLinesSink, ResultSink
 from ..runtime.sources import SourceKind, SourceSpec, open_source, parse_sources
 from .console import NOTES
+from .face_finding import FaceFinding, describe_faces
 from .progress_sink import ProgressSink
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, rich_markup_mode=None)
@@ -40,7 +42,14 @@ def run(
     bundle: Annotated[Path | None, typer.Option(help="Folder of the model bundle.", show_default=False)] = None,
     detector: Annotated[
         str | None,
-        typer.Option(help="retinaface, retinaface:FILE.onnx or yunet:FILE.onnx.  [default: retinaface]"),
+        typer.Option(
+            help="retinaface, retinaface:FILE.onnx, yunet:FILE.onnx, or boxes:FILE.jsonl found before."
+            "  [default: retinaface]"
+        ),
+    ] = None,
+    detector_side: Annotated[
+        int | None,
+        typer.Option(min=32, help="Longest side of the detector's input: larger finds smaller faces.  [default: 1280]"),
     ] = None,
     precision: Annotated[Precision, typer.Option(help="Which of the bundle's graphs to run.")] = Precision.FP32,
     min_face_size: Annotated[
@@ -73,16 +82,15 @@ def run(
     if bundle is None:
         raise UsageError("no model was named", expected="--bundle BUNDLE", fix="fsrfer-train fit, which makes one")
     specs = parse_sources(sources)
+    finding = FaceFinding(detector, min_face_size, min_score, detector_side)
+    if faces_only:
+        finding.check_unused(specs)
     _check_outputs(specs, output, annotated)
     with ExitStack() as stack:
         classifier = stack.enter_context(
             open_bundle(bundle, precision=precision, threads=threads, max_batch=max_batch, abstain_below=abstain_below)
         )
-        face_detector = _open_detector(
-            specs, detector, min_face_size, min_score, is_wanted=not faces_only, threads=threads
-        )
-        if face_detector is not None:
-            stack.enter_context(face_detector)
+        face_detector = None if faces_only else finding.open(stack, threads)
         _describe(bundle, precision, face_detector, specs)
         sinks = [stack.enter_context(sink) for sink in _open_sinks(stack, specs, output, annotated)]
         pipeline = StreamPipeline(
@@ -106,32 +114,6 @@ def _check_outputs(specs: Sequence[SourceSpec], output: Path | None, annotated: 
             raise UsageError(f"{option} would overwrite the source {path}", fix="name another file")
         if path is not None and not path.parent.is_dir():
             raise UsageError(f"{option} names a folder that is not there", found=path.parent, fix="make it first")
-
-
-def _open_detector(
-    specs: Sequence[SourceSpec],
-    name: str | None,
-    min_face_px: float | None,
-    min_score: float | None,
-    *,
-    is_wanted: bool,
-    threads: int | None,
-) -> FaceDetector | None:
-    if is_wanted:
-        config = DetectorConfig(score_threshold=min_score)
-        if min_face_px is not None:
-            config = DetectorConfig(score_threshold=min_score, min_face_px=min_face_px)
-        return open_detector(name or "retinaface", config, threads=threads)
-    if (name, min_face_px, min_score) != (None, None, None):
-        raise UsageError(
-            "--faces-only runs no detector", found="an option of the detector", fix="leave one of them out"
-        )
-    moving = [spec.name for spec in specs if spec.kind is not SourceKind.PICTURES]
-    if moving:
-        raise UsageError(
-            "--faces-only reads face crops", expected="pictures or folders of them", found=", ".join(moving)
-        )
-    return None
 
 
 def _open_sinks(
@@ -177,13 +159,15 @@ def _stopping_on_signals(pipeline: StreamPipeline) -> Iterator[None]:
             signal.signal(number, handler)
 
 
-def _describe(bundle: Path, precision: Precision, detector: FaceDetector | None, specs: Sequence[SourceSpec]) -> None:
+def _describe(
+    bundle: Path,
+    precision: Precision,
+    detector: FaceDetector | RecordedBoxes | None,
+    specs: Sequence[SourceSpec],
+) -> None:
     graph = artifact_for(precision).file_name
     _note(f"model     {bundle}: {graph} ({precision.value}) on {CPU_PROVIDER}")
-    if detector is None:
-        _note("detector  none: every picture is one face")
-    else:
-        _note(f"detector  {detector.name}, score from {detector.score_threshold:.2f}")
+    _note(f"detector  {describe_faces(detector)}")
     for spec in specs:
         _note(f"source    {spec.name} ({spec.kind.value})")
 

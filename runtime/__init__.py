@@ -2,6 +2,17 @@
 
 from .classifier import ExpressionClassifier
 from .onnxruntime_runner import OnnxRuntimeRunner, SessionOptions
+from .opening import open_bundle
+from .pipeline import PipelineOptions, StreamPipeline
 from .runner import Runner, TensorSpec
 
-__all__ = ["ExpressionClassifier", "OnnxRuntimeRunner", "Runner", "SessionOptions", "TensorSpec"]
+__all__ = [
+    "ExpressionClassifier",
+    "OnnxRuntimeRunner",
+    "PipelineOptions",
+    "Runner",
+    "SessionOptions",
+    "StreamPipeline",
+    "TensorSpec",
+    "open_bundle",
+]

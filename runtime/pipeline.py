@@ -12,6 +12,7 @@ from .batching import FaceBatcher, PendingFrame
 from .classifier import ExpressionClassifier
 from .detection import FaceDetector
 from .frame import Frame
+from .recorded_boxes import RecordedBoxes
 from .results import FrameResult
 from .sinks import ResultSink
 from .sources import FrameCollector, FrameSource, SourceStatus
@@ -88,7 +89,8 @@ class StreamPipeline:
     Args:
         sources: What to read.
         classifier: Entered by the caller.
-        detector: Finds the faces, entered by the caller; None where every frame is one ready-made face crop.
+        detector: Finds the faces, entered by the caller, or knows them; None where every frame is one ready-made face
+            crop.
         options: Limits.
 
     Raises:
@@ -99,7 +101,7 @@ class StreamPipeline:
         self,
         sources: Sequence[FrameSource],
         classifier: ExpressionClassifier,
-        detector: FaceDetector | None,
+        detector: FaceDetector | RecordedBoxes | None,
         options: PipelineOptions | None = None,
     ) -> None:
         options = options or PipelineOptions()
@@ -165,5 +167,8 @@ class StreamPipeline:
     def _detect(self, frame: Frame) -> PendingFrame:
         if self._detector is None:
             return PendingFrame(frame, None, [frame.image])
-        detections = self._detector.detect(frame.image)
+        if isinstance(self._detector, RecordedBoxes):
+            detections = self._detector.boxes_of(frame)
+        else:
+            detections = self._detector.detect(frame.image)
         return PendingFrame(frame, detections, crop_faces(frame.image, detections.boxes, self._crop_margin))

@@ -66,11 +66,16 @@ def test_every_error_of_the_tree_exits_with_a_documented_code():
     assert {kind.exit_code for kind in walk(FsrferError)} == {1, 2, 3}
 
 
-def test_a_reader_that_leaves_early_is_no_error():
+PLAIN = "exit_code_of(talk)"
+TYPER = "exit_code_of(lambda: typer.run(talk))"
+
+
+@pytest.mark.parametrize("call", [PLAIN, TYPER])
+def test_a_reader_that_leaves_early_is_no_error(call):
     code = (
-        "import sys\nfrom fsrfer.cli.launch import exit_code_of\n"
+        "import sys\nimport typer\nfrom fsrfer.cli.launch import exit_code_of\n"
         "def talk():\n    for _ in range(100000): sys.stdout.write('x' * 100 + '\\n')\n"
-        "sys.exit(exit_code_of(talk))"
+        f"sys.exit({call})"
     )
     with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
         assert process.stdout is not None

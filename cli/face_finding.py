@@ -1,0 +1,74 @@
+"""The options of ``fsrfer-run`` that say where faces come from: a detector, recorded boxes, or ready-made crops."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, fields
+from pathlib import Path
+
+from ..core.errors import UsageError
+from ..runtime.detection import DetectorConfig, FaceDetector, open_detector
+from ..runtime.recorded_boxes import RecordedBoxes
+from ..runtime.sources import SourceKind, SourceSpec
+
+DEFAULT_DETECTOR = "retinaface"
+_BOXES = "boxes:"
+
+
+@dataclass(frozen=True)
+class FaceFinding:
+    """What was asked for; None where nothing was.
+
+    Attributes:
+        detector: Name of a detector, or ``boxes:FILE``.
+        min_face_px: Least side of a face's box in pixels.
+        min_score: Least detection score.
+        side: Longest side of the detector's input in pixels.
+    """
+
+    detector: str | None = None
+    min_face_px: float | None = None
+    min_score: float | None = None
+    side: int | None = None
+
+    def open(self, stack: ExitStack, threads: int | None) -> FaceDetector | RecordedBoxes:
+        """Open the detector inside ``stack``, or read the recorded boxes.
+
+        Raises:
+            UsageError: Options contradict each other.
+        """
+        name = self.detector or DEFAULT_DETECTOR
+        if name.startswith(_BOXES):
+            if (self.min_face_px, self.min_score, self.side) != (None, None, None):
+                raise UsageError("recorded boxes are taken as they are", found="an option of the detector")
+            return RecordedBoxes(Path(name.removeprefix(_BOXES)))
+        chosen = {"score_threshold": self.min_score, "min_face_px": self.min_face_px, "max_side": self.side}
+        config = DetectorConfig(**{key: value for key, value in chosen.items() if value is not None})  # type: ignore[arg-type]
+        detector: FaceDetector = stack.enter_context(open_detector(name, config, threads=threads))
+        return detector
+
+    def check_unused(self, specs: Sequence[SourceSpec]) -> None:
+        """Check that ready-made crops can be read without any of this.
+
+        Raises:
+            UsageError: An option of the detector was given, or a source is no picture.
+        """
+        if any(getattr(self, field.name) is not None for field in fields(self)):
+            raise UsageError(
+                "--faces-only runs no detector", found="an option of the detector", fix="leave one of them out"
+            )
+        moving = [spec.name for spec in specs if spec.kind is not SourceKind.PICTURES]
+        if moving:
+            raise UsageError(
+                "--faces-only reads face crops", expected="pictures or folders of them", found=", ".join(moving)
+            )
+
+
+def describe_faces(detector: FaceDetector | RecordedBoxes | None) -> str:
+    """Return where the faces come from, for the summary at the start of a run."""
+    if detector is None:
+        return "none: every picture is one face"
+    if isinstance(detector, RecordedBoxes):
+        return f"none: {detector.name}"
+    return f"{detector.name}, score from {detector.score_threshold:.2f}"
