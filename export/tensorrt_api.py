@@ -55,6 +55,11 @@ class TensorRtApi:
         return str(self.trt.__version__)
 
     @property
+    def name(self) -> str:
+        """Name and version of the library, for messages."""
+        return f"{'TensorRT-RTX' if self.cross_compiles else 'TensorRT'} {self.version}"
+
+    @property
     def strongly_typed(self) -> bool:
         """Whether number formats come from the graph (10.0 and later); else flags allow them (8.6)."""
         return hasattr(self.trt.NetworkDefinitionCreationFlag, "STRONGLY_TYPED")
@@ -89,7 +94,7 @@ class TensorRtApi:
             if member is None:
                 names = sorted((name[2:] for name in dir(known) if name.startswith("SM")), key=int)
                 raise EngineBuildError(
-                    f"TensorRT-RTX {self.version} cannot compile for compute capability {capability}",
+                    f"{self.name} cannot compile for compute capability {capability}",
                     expected=", ".join(f"{name[:-1]}.{name[-1]}" for name in names),
                     fix="on a Jetson or a data-centre GPU, build on the device with --backend tensorrt",
                 )

@@ -83,7 +83,7 @@ class TensorRtCompiler:
         del monitor  # TensorRT holds no reference of its own to it
         if plan is None:
             raise EngineBuildError(
-                f"TensorRT {self._api.version} cannot compile {graph}",
+                f"{self._api.name} cannot compile {graph}",
                 found="; ".join(log.errors[:3]) or "no reason given",
                 fix="FSRFER_LOG=info shows all that TensorRT says",
             )
@@ -96,7 +96,7 @@ class TensorRtCompiler:
         if not parser.parse_from_file(str(graph)):
             problems = [self._api.describe_error(parser.get_error(index)) for index in range(parser.num_errors)]
             raise EngineBuildError(
-                f"TensorRT {self._api.version} cannot parse {graph}",
+                f"{self._api.name} cannot parse {graph}",
                 found="; ".join(problems[:3]) or "; ".join(log.errors[:3]) or "no reason given",
                 fix="make the graph again by the command that made it; fsrfer-export inspect shows what is in it",
             )

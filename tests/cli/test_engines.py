@@ -1,0 +1,88 @@
+"""The commands fp16, build-engine and inspect, as a user types them."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+
+import pytest
+
+from fsrfer.core import ArtifactKind, ModelBundle
+
+
+def run(*words: object) -> subprocess.CompletedProcess[str]:
+    code = "from fsrfer.cli.main import export; export()"
+    return subprocess.run(
+        [sys.executable, "-c", code, *map(str, words)],
+        capture_output=True,
+        text=True,
+        check=False,
+        env={**os.environ, "COLUMNS": "160"},
+    )
+
+
+@pytest.fixture(scope="module")
+def bundle(make_bundle, tmp_path_factory) -> ModelBundle:
+    return make_bundle(tmp_path_factory.mktemp("cli") / "bundle")
+
+
+def test_an_engine_is_built_once(bundle):
+    words = ("build-engine", bundle.path, "--backend", "onnxruntime", "--json")
+    planned = run(*words, "--dry-run")
+    assert json.loads(planned.stdout)["up_to_date"] is False
+    built = run(*words)
+    assert built.returncode == 0, built.stderr
+    record = json.loads(built.stdout)
+    assert (bundle.path / "engines" / record["file"]).stat().st_size == record["size_bytes"]
+    assert "wrote" in built.stderr
+    again = run(*words)
+    assert json.loads(again.stdout) == record
+    assert "up to date" in again.stderr
+    assert json.loads(run(*words, "--dry-run").stdout)["up_to_date"] is True
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "said"),
+    [
+        (("--backend", "onnxruntime", "--precision", "fp16"), 2, "no FP16 kernels"),
+        (("--backend", "onnxruntime", "--precision", "int8"), 1, "Next: fsrfer-calibrate int8"),
+        (("--backend", "tensorrt-rtx", "--batch", "8:4:2"), 2, "min <= opt <= max"),
+        (("--backend", "tensorrt-rtx", "--timing-cache", "x"), 2, "tensorrt-rtx has no --timing-cache"),
+    ],
+)
+def test_what_cannot_be_built_is_one_line(bundle, words, code, said):
+    done = run("build-engine", bundle.path, *words)
+    assert done.returncode == code
+    assert said in done.stderr
+    assert "Traceback" not in done.stderr
+    assert done.stdout == ""
+
+
+def test_half_precision_is_stored(bundle):
+    done = run("fp16", bundle.path, "--json")
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["agreement"] is None
+    assert ModelBundle.load(bundle.path).has(ArtifactKind.ONNX_FP16)
+
+
+def test_everything_can_be_inspected(bundle):
+    built = json.loads(run("build-engine", bundle.path, "--backend", "onnxruntime", "--json").stdout)
+    engine = bundle.path / "engines" / built["file"]
+    shown = run("inspect", bundle.path)
+    assert shown.returncode == 0, shown.stderr
+    assert "model.onnx" in shown.stdout
+    assert built["file"] in shown.stdout
+    assert json.loads(run("inspect", bundle.path, "--json").stdout)["engines"] == [built]
+    for target in (engine, engine.with_name(engine.name + ".json")):
+        assert json.loads(run("inspect", target, "--json").stdout) == built
+    graph = json.loads(run("inspect", bundle.path / "model.onnx", "--json").stdout)
+    assert graph["inputs"] == {"faces": "uint8 (N, 3, 24, 24)"}
+    assert "nodes with weights" in run("inspect", bundle.path / "model.onnx").stdout
+
+
+def test_what_cannot_be_inspected_is_one_line(tmp_path):
+    done = run("inspect", tmp_path / "nothing.engine")
+    assert done.returncode == 2
+    assert "cannot be inspected" in done.stderr

@@ -1,0 +1,60 @@
+"""What can be asked for."""
+
+from __future__ import annotations
+
+import shlex
+from pathlib import Path
+
+import pytest
+
+from fsrfer.core import Backend, Precision
+from fsrfer.core.errors import UsageError
+from fsrfer.export.engine_config import EngineBuildConfig
+from fsrfer.runtime.engine_record import BatchProfile
+
+
+@pytest.mark.parametrize(
+    ("backend", "options"),
+    [
+        (Backend.ONNXRUNTIME, {"precision": Precision.FP16}),
+        (Backend.ONNXRUNTIME, {"workspace_mib": 64}),
+        (Backend.ONNXRUNTIME, {"compute_capabilities": ("8.6",)}),
+        (Backend.ONNXRUNTIME, {"batch": BatchProfile(1, 8, 8)}),
+        (Backend.TENSORRT_RTX, {"hardware_compatible": True}),
+        (Backend.TENSORRT_RTX, {"timing_cache": Path("cache")}),
+        (Backend.TENSORRT_RTX, {"compute_capabilities": ("sm86",)}),
+        (Backend.TENSORRT, {"compute_capabilities": ("8.7",)}),
+        (Backend.TENSORRT, {"workspace_mib": 0}),
+        (Backend.TENSORRT, {"optimization_level": 6}),
+    ],
+)
+def test_options_without_effect_or_sense_are_refused(backend, options):
+    with pytest.raises(UsageError):
+        EngineBuildConfig(backend, **options)
+
+
+def test_the_command_builds_the_same_engine():
+    from typer.main import get_command
+
+    from fsrfer.cli.export import app
+
+    config = EngineBuildConfig(
+        Backend.TENSORRT,
+        Precision.INT8,
+        BatchProfile(1, 4, 8),
+        workspace_mib=512,
+        optimization_level=5,
+        timing_cache=Path("kernels.cache"),
+        hardware_compatible=True,
+        version_compatible=True,
+    )
+    _, _, *words = shlex.split(config.command(Path("bundle")))
+    build = get_command(app).commands["build-engine"]
+    given = build.make_context("build-engine", words).params
+    assert given["batch"] == "1:4:8"
+    assert (given["workspace_mib"], given["optimization_level"]) == (512, 5)
+    assert given["hardware_compatible"]
+    assert given["version_compatible"]
+    assert str(given["timing_cache"]) == "kernels.cache"
+    rtx = EngineBuildConfig(Backend.TENSORRT_RTX, compute_capabilities=("8.6", "8.9")).command(Path("bundle"))
+    assert "--compute-capability 8.6,8.9" in rtx

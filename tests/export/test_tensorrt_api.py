@@ -1,0 +1,213 @@
+"""The adapter against the real API of each TensorRT version, and its behaviour on the oldest."""
+
+from __future__ import annotations
+
+import ast
+import json
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+
+from fsrfer.core import ArtifactKind, Backend, Precision
+from fsrfer.core.errors import BackendUnavailableError, MissingDependencyError
+from fsrfer.export import tensorrt_api
+from fsrfer.export.cuda_device import CudaDevice
+from fsrfer.export.engine_config import EngineBuildConfig
+from fsrfer.export.tensorrt_api import GUARDED, TensorRtApi, load_tensorrt
+from fsrfer.export.tensorrt_compiler import TensorRtCompiler
+
+ORIN = CudaDevice("Orin", "8.7")
+USED = {
+    "Builder": {
+        "build_serialized_network",
+        "create_builder_config",
+        "create_network",
+        "create_optimization_profile",
+    },
+    "BuilderFlag": {"FP16", "INT8", "VERSION_COMPATIBLE"},
+    "ComputeCapability": set(),
+    "HardwareCompatibilityLevel": {"AMPERE_PLUS"},
+    "IBuilderConfig": {
+        "add_optimization_profile",
+        "builder_optimization_level",
+        "create_timing_cache",
+        "get_timing_cache",
+        "hardware_compatibility_level",
+        "num_compute_capabilities",
+        "progress_monitor",
+        "set_compute_capability",
+        "set_flag",
+        "set_memory_pool_limit",
+        "set_timing_cache",
+    },
+    "ILogger": {"Severity", "log"},
+    "INetworkDefinition": {"get_input", "num_inputs"},
+    "IOptimizationProfile": {"set_shape"},
+    "IProgressMonitor": {"phase_finish", "phase_start", "step_complete"},
+    "ITensor": {"name", "shape"},
+    "ITimingCache": {"serialize"},
+    "MemoryPoolType": {"WORKSPACE"},
+    "NetworkDefinitionCreationFlag": {"EXPLICIT_BATCH", "STRONGLY_TYPED"},
+    "OnnxParser": {"get_error", "num_errors", "parse_from_file"},
+    "ParserError": {"desc", "node", "node_name", "node_operator"},
+}
+"""Every class and attribute of TensorRT that engine building touches."""
+SEVERITIES = {"ERROR", "INFO", "INTERNAL_ERROR", "WARNING"}
+SOURCES = [Path(tensorrt_api.__file__), Path(tensorrt_api.__file__).with_name("tensorrt_compiler.py")]
+
+
+@pytest.fixture(scope="module")
+def rtx():
+    return pytest.importorskip("tensorrt_rtx", reason="tensorrt-rtx is not installed")
+
+
+def attributes_in_sources() -> set[str]:
+    trees = [ast.parse(path.read_text(encoding="utf-8")) for path in SOURCES]
+    nodes = [node for tree in trees for node in ast.walk(tree)]
+    found = {node.attr for node in nodes if isinstance(node, ast.Attribute)}
+    found |= {node.value for node in nodes if isinstance(node, ast.Constant) and isinstance(node.value, str)}
+    return found | {node.name for node in nodes if isinstance(node, ast.FunctionDef)}
+
+
+def test_the_table_of_used_attributes_is_complete(rtx):
+    everything = {name for kind in dir(rtx) for name in dir(getattr(rtx, kind)) if not name.startswith("_")}
+    everything |= {name for name in dir(rtx) if not name.startswith("_")}
+    ordinary = {name for kind in (str, dict, list, set, bytes, memoryview, Path) for name in dir(kind)}
+    # Names of our own objects and of `logging` that some class of TensorRT happens to have too.
+    own = {
+        "DEBUG",
+        "compile",
+        "device",
+        "engine",
+        "errors",
+        "load",
+        "max",
+        "min",
+        "opt",
+        "source",
+        "tensorrt_rtx",
+        "version",
+    }
+    named = {name for names in USED.values() for name in names} | set(USED) | SEVERITIES
+    unlisted = (attributes_in_sources() & everything) - named - ordinary - own
+    assert not unlisted
+    assert named <= attributes_in_sources() | {"IBuilderConfig", "INetworkDefinition", "ITensor", "ParserError"} | {
+        "IOptimizationProfile",
+        "ITimingCache",
+    }
+
+
+def test_the_real_classes_have_what_is_used(rtx):
+    absent = {
+        f"{kind}.{name}" for kind, names in USED.items() for name in names if not hasattr(getattr(rtx, kind), name)
+    }
+    assert absent <= GUARDED
+    assert absent == {"BuilderFlag.FP16", "BuilderFlag.INT8", "NetworkDefinitionCreationFlag.EXPLICIT_BATCH"}
+
+
+def surfaces(shared: Path) -> dict[str, dict[str, list[str]]]:
+    files = sorted((shared / "data" / "trt_api").glob("api_*.json"))
+    return {path.stem.removeprefix("api_"): json.loads(path.read_text()) for path in files}
+
+
+def test_every_version_has_what_is_used_or_it_is_guarded(shared):
+    versions = surfaces(shared)
+    assert len(versions) >= 5
+    for version, surface in versions.items():
+        for kind, names in USED.items():
+            present = set(surface.get(kind, ()))
+            absent = {f"{kind}.{name}" for name in names - present} if kind in surface else {kind}
+            assert absent <= GUARDED, version
+
+
+def test_every_guard_is_needed(shared):
+    versions = surfaces(shared).values()
+    for guarded in GUARDED:
+        kind, _, name = guarded.partition(".")
+        assert any(kind not in surface or (name and name not in surface[kind]) for surface in versions), guarded
+
+
+class FlagSetter:
+    def __init__(self) -> None:
+        self.flags = []
+
+    def set_flag(self, flag):
+        self.flags.append(flag)
+
+
+def module_of(surface: dict[str, list[str]]) -> SimpleNamespace:
+    """Stand-in for a version's module: its classes with its members, flags numbered in order."""
+    kinds = {
+        kind: type(kind, (), {name: position for position, name in enumerate(members)})
+        for kind, members in surface.items()
+        if isinstance(members, list)
+    }
+    return SimpleNamespace(__version__="stand-in", **kinds)
+
+
+@pytest.mark.parametrize(
+    ("version", "strong", "flags", "fp16_source"),
+    [
+        ("8.6.1", False, ["FP16"], ArtifactKind.ONNX_FP32),
+        ("10.3.0", True, [], ArtifactKind.ONNX_FP16),
+        ("11.4.0.106", True, [], ArtifactKind.ONNX_FP16),
+    ],
+)
+def test_precision_comes_from_the_graph_where_it_can_and_from_flags_else(shared, version, strong, flags, fp16_source):
+    trt = module_of(surfaces(shared)[version])
+    api = TensorRtApi(trt, ORIN)
+    config = FlagSetter()
+    api.allow_precision(config, Precision.FP16)
+    assert api.strongly_typed is strong
+    assert config.flags == [getattr(trt.BuilderFlag, name) for name in flags]
+    created = []
+    api.create_network(SimpleNamespace(create_network=created.append))
+    expected = [
+        name for name in ("EXPLICIT_BATCH", "STRONGLY_TYPED") if hasattr(trt.NetworkDefinitionCreationFlag, name)
+    ]
+    assert created == [sum(1 << getattr(trt.NetworkDefinitionCreationFlag, name) for name in expected)]
+    compiler = TensorRtCompiler(api)
+    build = EngineBuildConfig(Backend.TENSORRT, Precision.FP16)
+    assert compiler.source(build) is fp16_source
+    assert (compiler.device(build), compiler.compute_capabilities(build)) == ("Orin", ("8.7",))
+
+
+def test_the_oldest_version_reports_errors_and_builds_without_progress(shared):
+    api = TensorRtApi(module_of(surfaces(shared)["8.6.1"]), ORIN)
+    assert api.watch(FlagSetter(), print) is None
+    error = SimpleNamespace(desc=lambda: "no\n such op", node=lambda: 4)
+    assert api.describe_error(error) == "node 4: no such op"
+
+
+def test_without_a_driver_tensorrt_is_not_even_imported(monkeypatch):
+    monkeypatch.setattr(tensorrt_api, "cuda_device", lambda: "no driver")
+    with pytest.raises(BackendUnavailableError, match=r"found no driver.*Next: run this on the Jetson"):
+        load_tensorrt(Backend.TENSORRT)
+
+
+@pytest.mark.parametrize(
+    ("backend", "advice"),
+    [(Backend.TENSORRT, "python3-libnvinfer"), (Backend.TENSORRT_RTX, r"fsrfer\[tensorrt-rtx\]")],
+)
+def test_a_missing_package_is_named(backend, advice, monkeypatch):
+    monkeypatch.setattr(tensorrt_api, "cuda_device", lambda: ORIN)
+    for name in ("tensorrt", "tensorrt_rtx"):
+        monkeypatch.setitem(__import__("sys").modules, name, None)
+    with pytest.raises(MissingDependencyError, match=advice):
+        load_tensorrt(backend)
+
+
+def test_log_lines_reach_logging_and_errors_are_kept(rtx, caplog):
+    log = tensorrt_api.BuilderLog(rtx)
+    severity = rtx.ILogger.Severity
+    with caplog.at_level("DEBUG"):
+        log.trt_logger.log(severity.WARNING, "careful\n")
+        log.trt_logger.log(severity.ERROR, "broken")
+        log.trt_logger.log(severity.VERBOSE, "chatter")
+    assert [(record.levelname, record.message) for record in caplog.records] == [
+        ("WARNING", "careful"),
+        ("INFO", "broken"),
+        ("DEBUG", "chatter"),
+    ]
+    assert log.errors == ["broken"]
