@@ -1,0 +1,15 @@
+"""Measuring how long a bundle's graphs take on this machine."""
+
+from .report import LatencyClock, ProfileReport, ProfileRow
+from .statistics import LatencySummary, Stability
+from .sweep import ProfileConfig, profile_bundle
+
+__all__ = [
+    "LatencyClock",
+    "LatencySummary",
+    "ProfileConfig",
+    "ProfileReport",
+    "ProfileRow",
+    "Stability",
+    "profile_bundle",
+]

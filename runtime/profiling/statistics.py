@@ -1,0 +1,128 @@
+"""What a series of latencies says, and how sure that is.
+
+Latencies are skewed and have outliers, so the median and its interval stand for them and not a mean with a standard
+deviation.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import Enum
+
+import numpy as np
+import numpy.typing as npt
+
+from ...core.errors import InputSpecError
+
+Float64Array = npt.NDArray[np.float64]
+
+MIN_WINDOWS = 3
+MAX_SPREAD = 0.10
+_EXACT_UP_TO = 1000
+
+
+class Stability(str, Enum):
+    """Whether the latency stayed where it was while it was measured."""
+
+    STABLE = "stable"
+    DRIFTING = "drifting"
+    TOO_SHORT = "too short"
+
+
+@dataclass(frozen=True)
+class LatencySummary:
+    """A series of latencies, in milliseconds.
+
+    Attributes:
+        runs: How many there are.
+        min_ms: The shortest.
+        mean_ms: Their mean.
+        p50_ms: Their median; percentiles between two runs are interpolated linearly.
+        p90_ms: Nine of ten are shorter.
+        p95_ms: 95 of a hundred are shorter.
+        p99_ms: 99 of a hundred are shorter; nearly the longest where there are fewer than a hundred.
+        max_ms: The longest.
+        median_interval_ms: 95 % interval of the median; None for fewer than six runs.
+    """
+
+    runs: int
+    min_ms: float
+    mean_ms: float
+    p50_ms: float
+    p90_ms: float
+    p95_ms: float
+    p99_ms: float
+    max_ms: float
+    median_interval_ms: tuple[float, float] | None
+
+
+def summarize(latencies_ms: Float64Array) -> LatencySummary:
+    """Summarise latencies.
+
+    Args:
+        latencies_ms: float64 (N,), N of 1 or more.
+
+    Raises:
+        InputSpecError: There are none.
+    """
+    if latencies_ms.ndim != 1 or len(latencies_ms) == 0:
+        raise InputSpecError(
+            "latencies cannot be summarised", expected="shape (N,), not empty", found=latencies_ms.shape
+        )
+    p50, p90, p95, p99 = (float(value) for value in np.percentile(latencies_ms, [50, 90, 95, 99]))
+    return LatencySummary(
+        runs=len(latencies_ms),
+        min_ms=float(latencies_ms.min()),
+        mean_ms=float(latencies_ms.mean()),
+        p50_ms=p50,
+        p90_ms=p90,
+        p95_ms=p95,
+        p99_ms=p99,
+        max_ms=float(latencies_ms.max()),
+        median_interval_ms=median_interval(latencies_ms),
+    )
+
+
+def median_interval(values: Float64Array) -> tuple[float, float] | None:
+    """Return the 95 % interval of the median, which supposes nothing about the distribution but independent values.
+
+    The number of values below the median is binomial with p = 1/2, so the d-th smallest and the d-th largest value
+    enclose it unless fewer than d fell on one side (David and Nagaraja, "Order statistics", 3rd ed., section 7.1).
+
+    Args:
+        values: float64 (N,).
+
+    Returns:
+        Its lower and its upper end; None for fewer than six values, which no such interval exists for.
+    """
+    depth = _interval_depth(len(values))
+    if depth == 0:
+        return None
+    ordered = np.sort(values)
+    return float(ordered[depth - 1]), float(ordered[-depth])
+
+
+def stability_of(window_medians_ms: Sequence[float]) -> Stability:
+    """Judge a series by the medians of its windows: stable where the largest is within 10 % of the smallest.
+
+    Args:
+        window_medians_ms: Medians of successive parts of the series.
+    """
+    if len(window_medians_ms) < MIN_WINDOWS:
+        return Stability.TOO_SHORT
+    is_stable = max(window_medians_ms) <= (1.0 + MAX_SPREAD) * min(window_medians_ms)
+    return Stability.STABLE if is_stable else Stability.DRIFTING
+
+
+def _interval_depth(count: int) -> int:
+    # The largest d with P(Binomial(count, 1/2) < d) <= 2.5 %.
+    if count > _EXACT_UP_TO:
+        return math.floor(count / 2 - 1.959964 * math.sqrt(count) / 2)
+    total, limit, depth = 0, 2**count, 0
+    while True:
+        total += math.comb(count, depth)
+        if 40 * total > limit:
+            return depth
+        depth += 1
