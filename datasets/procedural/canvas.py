@@ -1,0 +1,142 @@
+"""A canvas in the coordinates of a head.
+
+The head is a unit in height: y runs from -1 at the top of the skull to 1 at the chin, x from the middle of the face to
+its right in the picture. A point on the face lies on an ellipsoid, so a turned head moves its nose more than its ears.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from .identity import Color
+
+Points = npt.NDArray[np.float64]
+_SUBPIXEL_BITS = 4
+
+
+@dataclass(frozen=True)
+class HeadPose:
+    """Where the head is on the canvas, and how it is turned.
+
+    Attributes:
+        center: Middle of the head in pixels, x and y.
+        scale: Half height of the head in pixels.
+        yaw: In radians.
+        pitch: In radians.
+        roll: In radians.
+    """
+
+    center: tuple[float, float]
+    scale: float
+    yaw: float
+    pitch: float
+    roll: float
+
+    def on_face(self, points: Points) -> Points:
+        """Return where points of the face's surface are on the canvas, float64 (N, 2), in pixels."""
+        x, y = points[:, 0], points[:, 1]
+        depth = 0.75 * np.sqrt(np.maximum(0.0, 1.0 - (x / 0.95) ** 2 - (y / 1.25) ** 2))
+        turned = x * np.cos(self.yaw) + depth * np.sin(self.yaw)
+        nodded = y * np.cos(self.pitch) + depth * np.sin(self.pitch)
+        return self._placed(turned, nodded)
+
+    def flat(self, points: Points) -> Points:
+        """Return where points of the outline are: they tilt and move with the head, but do not turn with it."""
+        return self._placed(points[:, 0] + 0.08 * np.sin(self.yaw), points[:, 1])
+
+    def _placed(self, x: Points, y: Points) -> Points:
+        cos, sin = np.cos(self.roll), np.sin(self.roll)
+        rotated = np.stack([cos * x - sin * y, sin * x + cos * y], axis=1)
+        return np.asarray(self.center) + self.scale * rotated
+
+
+class Canvas:
+    """Pixels, and which of them belong to the person.
+
+    Attributes:
+        pixels: float32 (side, side, 3), RGB, 0 to 255.
+        alpha: uint8 (side, side), 255 where the person is.
+        pose: Where the head is.
+    """
+
+    def __init__(self, side: int, pose: HeadPose) -> None:
+        self.pixels = np.zeros((side, side, 3), np.uint8)
+        self.alpha = np.zeros((side, side), np.uint8)
+        self.pose = pose
+
+    def fill(self, points: Points, color: Sequence[float], *, on_face: bool = True) -> None:
+        """Fill a polygon given in head coordinates, float64 (N, 2)."""
+        placed = self._fixed(points, on_face)
+        cv2.fillPoly(self.pixels, [placed], rgb(color), cv2.LINE_AA, _SUBPIXEL_BITS)
+        cv2.fillPoly(self.alpha, [placed], 255.0, cv2.LINE_8, _SUBPIXEL_BITS)
+
+    def stroke(self, points: Points, color: Sequence[float], width: float, *, closed: bool = False) -> None:
+        """Draw a line over points of the face; its width is in head units."""
+        thickness = max(1, round(width * self.pose.scale))
+        placed = [self._fixed(points, on_face=True)]
+        cv2.polylines(self.pixels, placed, closed, rgb(color), thickness, cv2.LINE_AA, _SUBPIXEL_BITS)
+
+    def disc(self, center: Points, radius: float, color: Sequence[float]) -> None:
+        """Fill a circle around a point of the face, float64 (1, 2)."""
+        self.fill(center + radius * _CIRCLE, color)
+
+    def mask_of(self, points: Points, *, on_face: bool = True) -> npt.NDArray[np.uint8]:
+        """Return a mask of a polygon, uint8 (side, side), 0 or 255."""
+        mask = np.zeros_like(self.alpha)
+        cv2.fillPoly(mask, [self._fixed(points, on_face)], 255.0, cv2.LINE_8, _SUBPIXEL_BITS)
+        return mask
+
+    def tint(self, mask: npt.NDArray[np.uint8], color: Sequence[float], strength: float, blur: float) -> None:
+        """Blend a colour into a soft region; ``blur`` is in head units."""
+        soft = cv2.GaussianBlur(mask, (0, 0), max(0.5, blur * self.pose.scale))
+        soft = cv2.multiply(soft, strength / 255.0, dtype=cv2.CV_32F)[..., None]
+        blended = self.pixels + soft * (np.asarray(color, np.float32) - self.pixels)
+        self.pixels = np.asarray(blended, np.uint8)
+
+    def _fixed(self, points: Points, on_face: bool) -> npt.NDArray[np.int32]:
+        placed = self.pose.on_face(points) if on_face else self.pose.flat(points)
+        return np.rint(placed * (1 << _SUBPIXEL_BITS)).astype(np.int32)
+
+
+def curve(*points: tuple[float, float], steps: int = 12) -> Points:
+    """Return a smooth line through points, float64 (N, 2): Catmull-Rom splines."""
+    nodes = np.array([points[0], *points, points[-1]], np.float64)
+    share = np.linspace(0, 1, steps, endpoint=False)[:, None]
+    parts = []
+    for before, start, end, after in zip(nodes[:-3], nodes[1:-2], nodes[2:-1], nodes[3:], strict=True):
+        parts.append(
+            0.5
+            * (
+                2 * start
+                + (end - before) * share
+                + (2 * before - 5 * start + 4 * end - after) * share**2
+                + (3 * start - before - 3 * end + after) * share**3
+            )
+        )
+    return np.concatenate([*parts, nodes[-1:]])
+
+
+def mirrored(points: Points) -> Points:
+    """Return the points on the other side of the face."""
+    return points * np.array([-1.0, 1.0])
+
+
+def shaded(color: Color, factor: float) -> Color:
+    """Return a darker (below 1) or lighter (above 1) colour."""
+    red, green, blue = (float(min(255.0, channel * factor)) for channel in color)
+    return red, green, blue
+
+
+def rgb(color: Sequence[float]) -> tuple[float, float, float]:
+    """Return a colour as OpenCV takes it."""
+    red, green, blue = (float(channel) for channel in color)
+    return red, green, blue
+
+
+_ANGLES = np.linspace(0, 2 * np.pi, 20, endpoint=False)
+_CIRCLE = np.stack([np.cos(_ANGLES), np.sin(_ANGLES)], axis=1)

@@ -1,0 +1,133 @@
+"""What carries the features: shoulders, neck, skull, ears, hair, light."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from .canvas import Canvas, Points, curve, shaded
+from .identity import Circumstances, HairStyle, Identity
+
+
+def chin_level(jaw_drop: float) -> float:
+    """Return how far down the chin is; a dropped jaw makes the face longer."""
+    return 0.97 + 0.12 * jaw_drop
+
+
+def draw_body(canvas: Canvas, person: Identity) -> None:
+    """Draw hair that hangs behind, shoulders and neck."""
+    if person.hair_style is HairStyle.LONG:
+        width = person.head_width
+        back = curve(
+            (-width - 0.12, 1.15),
+            (-width - 0.16, -0.1),
+            (-0.5, -0.95),
+            (0.5, -0.95),
+            (width + 0.16, -0.1),
+            (width + 0.12, 1.15),
+        )
+        canvas.fill(back, shaded(person.hair, 0.75), on_face=False)
+    shoulders = curve((-2.2, 3.4), (-1.75, 1.75), (-0.45, 1.28), (0.45, 1.28), (1.75, 1.75), (2.2, 3.4))
+    canvas.fill(shoulders, person.cloth, on_face=False)
+    neck = np.array([[-0.4, 0.5], [0.4, 0.5], [0.46, 1.3], [0.0, 1.5], [-0.46, 1.3]])
+    canvas.fill(neck, shaded(person.skin, 0.78), on_face=False)
+
+
+def draw_skull(canvas: Canvas, person: Identity, chin: float) -> npt.NDArray[np.uint8]:
+    """Draw ears and the skin of the face.
+
+    Returns:
+        The face's mask, uint8 (side, side), for the light.
+    """
+    for side in (-1.0, 1.0):
+        angles = np.linspace(0, 2 * np.pi, 16, endpoint=False)
+        ear = np.stack(
+            [side * (person.head_width + 0.02) + 0.09 * np.cos(angles), 0.04 + 0.19 * np.sin(angles)], axis=1
+        )
+        canvas.fill(ear, shaded(person.skin, 0.86), on_face=False)
+    outline = _outline(person, chin)
+    canvas.fill(outline, person.skin, on_face=False)
+    return canvas.mask_of(outline, on_face=False)
+
+
+def draw_hair(canvas: Canvas, person: Identity) -> None:
+    """Draw the hair in front, or a cap."""
+    style = person.hair_style
+    if style is HairStyle.BALD:
+        return
+    width = person.head_width + 0.06
+    line = {
+        HairStyle.SHORT: -0.62,
+        HairStyle.PARTED: -0.55,
+        HairStyle.CURLY: -0.58,
+        HairStyle.LONG: -0.56,
+        HairStyle.CAP: -0.5,
+    }[style]
+    temple = -0.05 if style in (HairStyle.LONG, HairStyle.PARTED) else -0.25
+    crown = curve(
+        (-width, temple), (-width * 0.93, -0.65), (-0.4, -1.08), (0.4, -1.08), (width * 0.93, -0.65), (width, temple)
+    )
+    middle = 0.25 if style is HairStyle.PARTED else 0.0
+    front = curve(
+        (width * 0.9, temple), (0.55, line + 0.08), (middle, line - 0.03), (-0.55, line + 0.08), (-width * 0.9, temple)
+    )
+    color = person.cloth if style is HairStyle.CAP else person.hair
+    canvas.fill(np.concatenate([crown, front]), color, on_face=False)
+    if style is HairStyle.CAP:
+        peak = curve((-0.62, line + 0.05), (0.0, line - 0.02), (0.62, line + 0.05), (0.0, line + 0.12))
+        canvas.fill(peak, shaded(color, 0.7))
+    elif style is HairStyle.CURLY:
+        _curls(canvas, person, width)
+
+
+def apply_light(canvas: Canvas, face: npt.NDArray[np.uint8], circumstances: Circumstances) -> None:
+    """Shade the whole person from one side, and round the face off towards its edge."""
+    side = canvas.pixels.shape[0]
+    axis = np.linspace(-1, 1, side, dtype=np.float32)
+    direction = np.cos(circumstances.light_angle) * axis[None, :] + np.sin(circumstances.light_angle) * axis[:, None]
+    light = 1.0 + circumstances.light_contrast * 0.6 * direction.astype(np.float32)
+    distance = cv2.distanceTransform(face, cv2.DIST_L2, 3) / np.float32(0.35 * canvas.pose.scale)
+    rounding = np.where(face > 0, 0.78 + 0.22 * np.minimum(distance, 1.0), 1.0).astype(np.float32)
+    canvas.pixels = np.clip(canvas.pixels * (light * rounding)[..., None], 0, 255).astype(np.uint8)
+
+
+def draw_occlusion(canvas: Canvas, person: Identity, circumstances: Circumstances) -> None:
+    """Draw a hand or a scarf that covers a part of the face from one side."""
+    if circumstances.occlusion <= 0:
+        return
+    angle = circumstances.occlusion_angle
+    toward = np.array([np.cos(angle), np.sin(angle)])
+    across = np.array([-toward[1], toward[0]])
+    reach = 1.15 - 1.4 * circumstances.occlusion
+    corners = [
+        toward * reach + across * 0.55,
+        toward * 2.2 + across * 0.8,
+        toward * 2.2 - across * 0.8,
+        toward * reach - across * 0.55,
+    ]
+    color = shaded(person.skin, 0.9) if circumstances.background % 2 else shaded(person.cloth, 0.8)
+    canvas.fill(np.array(corners), color, on_face=False)
+
+
+def _outline(person: Identity, chin: float) -> Points:
+    width, jaw = person.head_width, person.head_width * person.jaw
+    half = curve(
+        (0.0, -0.97),
+        (0.62 * width, -0.84),
+        (width, -0.25),
+        (0.97 * width, 0.25),
+        (0.5 * width + 0.5 * jaw, 0.66),
+        (0.62 * jaw, chin - 0.06),
+        (0.0, chin),
+    )
+    return np.concatenate([half, (half * np.array([-1.0, 1.0]))[::-1]])
+
+
+def _curls(canvas: Canvas, person: Identity, width: float) -> None:
+    for index in range(13):
+        angle = np.pi * (1.04 + 0.92 * index / 12)
+        center = np.array([[width * 0.95 * np.cos(angle), -0.15 + 0.85 * np.sin(angle)]])
+        circle = np.linspace(0, 2 * np.pi, 12, endpoint=False)
+        curl = center + 0.17 * np.stack([np.cos(circle), np.sin(circle)], axis=1)
+        canvas.fill(curl, shaded(person.hair, 0.85 + 0.3 * (index % 2)), on_face=False)

@@ -1,0 +1,93 @@
+"""From a person, an expression and circumstances to pixels."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from .canvas import Canvas, HeadPose
+from .expressions import ActionUnits
+from .features import draw_beard, draw_features, draw_glasses
+from .head import apply_light, chin_level, draw_body, draw_hair, draw_occlusion, draw_skull
+from .identity import Circumstances, Identity
+
+Uint8Array = npt.NDArray[np.uint8]
+
+_SUPERSAMPLING = 2
+_MIN_CANVAS = 112
+
+
+@dataclass(frozen=True)
+class FaceParameters:
+    """Everything that decides a drawn face.
+
+    Attributes:
+        person: Who.
+        units: The expression.
+        circumstances: How the picture was taken.
+        noise_seed: Key of the sensor's noise.
+    """
+
+    person: Identity
+    units: ActionUnits
+    circumstances: Circumstances
+    noise_seed: int
+
+
+def render_face(parameters: FaceParameters, size: int) -> Uint8Array:
+    """Draw a face in a square crop.
+
+    Args:
+        parameters: What to draw.
+        size: Side of the crop in pixels.
+
+    Returns:
+        uint8 (size, size, 3), RGB.
+    """
+    side = max(_MIN_CANVAS, _SUPERSAMPLING * size)
+    person, alpha = draw_person(parameters, side, half_height=0.43)
+    rng = np.random.default_rng(parameters.circumstances.background)
+    backdrop = _backdrop(side, rng)
+    soft = cv2.GaussianBlur(alpha, (3, 3), 0)[..., None].astype(np.float32) / 255.0
+    composed = backdrop + soft * (person.astype(np.float32) - backdrop)
+    small = cv2.resize(composed, (size, size), interpolation=cv2.INTER_AREA)
+    noise = np.random.default_rng(parameters.noise_seed).standard_normal(small.shape, np.float32)
+    return np.clip(small + parameters.circumstances.noise * noise, 0, 255).astype(np.uint8)
+
+
+def draw_person(parameters: FaceParameters, side: int, half_height: float) -> tuple[Uint8Array, Uint8Array]:
+    """Draw a person without background and noise.
+
+    Args:
+        parameters: What to draw.
+        side: Side of the canvas in pixels.
+        half_height: Half height of the head as a fraction of the side.
+
+    Returns:
+        The colours, uint8 (side, side, 3), and where the person is, uint8 (side, side).
+    """
+    person, units, circumstances = parameters.person, parameters.units, parameters.circumstances
+    middle = (0.5 + circumstances.shift[0]) * side, (0.5 + circumstances.shift[1]) * side
+    scale = half_height * circumstances.zoom * side
+    canvas = Canvas(side, HeadPose(middle, scale, circumstances.yaw, circumstances.pitch, circumstances.roll))
+    chin = chin_level(units.jaw_drop)
+    draw_body(canvas, person)
+    face = draw_skull(canvas, person, chin)
+    draw_beard(canvas, person, chin)
+    draw_features(canvas, person, units, circumstances)
+    draw_glasses(canvas, person)
+    draw_hair(canvas, person)
+    draw_occlusion(canvas, person, circumstances)
+    apply_light(canvas, face, circumstances)
+    gains = circumstances.exposure * (1.0 + circumstances.warmth * np.array([1.0, 0.0, -1.0], np.float32))
+    return np.clip(canvas.pixels * gains, 0, 255).astype(np.uint8), canvas.alpha
+
+
+def _backdrop(side: int, rng: np.random.Generator) -> npt.NDArray[np.float32]:
+    # A few pixels of colour, enlarged: soft shapes, like a room out of focus.
+    base = rng.uniform(30, 200, 3)
+    blobs = np.clip(base + rng.normal(0, 45, (5, 5, 3)), 0, 255).astype(np.float32)
+    return np.asarray(cv2.resize(blobs, (side, side), interpolation=cv2.INTER_CUBIC), np.float32)
