@@ -16,6 +16,7 @@ from .activation_ranges import measure_ranges
 from .calibration_set import CalibrationSet
 from .int8_config import Int8Config, RangeMethod
 from .onnx_packages import import_onnx
+from .pooled_shortcuts import merge_pooled_shortcuts
 from .quantization_plan import plan_quantization, prepared
 from .quantization_report import GraphQuantization, QuantizationReport, compare_quantized, logits_of
 from .quantize import quantize_for_cpu, quantize_for_tensorrt
@@ -56,7 +57,7 @@ def calibrate_int8(bundle: ModelBundle, dataset: FaceDataset, config: Int8Config
         sizes=config.sizes,
         seed=config.seed,
     )
-    model = prepared(onnx.load(source))
+    model = prepared(merge_pooled_shortcuts(onnx.load(source)))
     plan = plan_quantization(model, config.keep_float)
     ranges = measure_ranges(model, calibration.feeds(manifest.graph), config.method, config.percentile)
     graphs = {

@@ -57,8 +57,18 @@ class NetworkBuilder:
         return self.add("Gemm", inputs, output, transB=1)
 
 
-def residual_model(*, channels: int = 3, conditioned: bool = False, seed: int = 0, width: int = 8) -> onnx.ModelProto:
-    """Build the graph: uint8 faces (N, channels, 24, 24) to float32 logits and probabilities."""
+def residual_model(
+    *, channels: int = 3, conditioned: bool = False, pooled: bool = False, seed: int = 0, width: int = 8
+) -> onnx.ModelProto:
+    """Build the graph: uint8 faces (N, channels, 24, 24) to float32 logits and probabilities.
+
+    Args:
+        channels: 3 for RGB, 1 for grey.
+        conditioned: Whether the network also reads each face's native size.
+        pooled: Whether the shortcut of the halving block averages 2x2 pixels instead of taking every other one.
+        seed: Key of the random weights.
+        width: Channels of the first half.
+    """
     net = NetworkBuilder(seed)
     net.add("Cast", ["faces"], "float", to=TensorProto.FLOAT)
     net.add("Mul", ["float", net.constant("scale", np.float32(1 / 127.5))], "scaled")
@@ -70,7 +80,11 @@ def residual_model(*, channels: int = 3, conditioned: bool = False, seed: int = 
     plain = net.add("Relu", [net.add("Add", [main, stem], "a_sum")], "a_out")
     first = net.add("Relu", [net.conv(plain, "b1", (width, 2 * width), stride=2)], "b1_active")
     second = net.conv(first, "b2", (2 * width, 2 * width))
-    shortcut = net.conv(plain, "b_shortcut", (width, 2 * width), kernel=1, stride=2)
+    if pooled:
+        halved = net.add("AveragePool", [plain], "b_pooled", kernel_shape=[2, 2], strides=[2, 2])
+        shortcut = net.conv(halved, "b_shortcut", (width, 2 * width), kernel=1)
+    else:
+        shortcut = net.conv(plain, "b_shortcut", (width, 2 * width), kernel=1, stride=2)
     out = net.add("Relu", [net.add("Add", [second, shortcut], "b_sum")], "b_out")
     axes = net.constant("axes", np.array([2, 3], np.int64))
     pooled = net.add("ReduceMean", [out, axes], "pooled", keepdims=0)
