@@ -6,12 +6,12 @@ and half as slow again for FP32: the layout cannot be chosen when such a file is
 
 from __future__ import annotations
 
-import platform
 from pathlib import Path
 
 from ..core.bundle import ArtifactKind
 from ..core.errors import EngineBuildError
 from ..core.options import Precision
+from ..runtime.engine_record import cpu_name
 from ..runtime.onnxruntime_runner import CPU_PROVIDER, OnnxRuntimeRunner, SessionOptions, import_onnxruntime
 from .engine_compiler import OnProgress
 from .engine_config import EngineBuildConfig
@@ -67,20 +67,3 @@ class OnnxRuntimeCompiler:
             pass
         if on_progress is not None:
             on_progress("Optimising the graph", 1, 1)
-
-
-def cpu_name(cpuinfo: Path = Path("/proc/cpuinfo")) -> str:
-    """Return the name of this machine's CPU, as far as the system tells it.
-
-    Args:
-        cpuinfo: Where Linux describes its CPUs.
-    """
-    fields: dict[str, str] = {}
-    if cpuinfo.is_file():
-        for line in cpuinfo.read_text(encoding="utf-8", errors="replace").splitlines():
-            key, _, value = line.partition(":")
-            fields.setdefault(key.strip(), value.strip())
-    if "model name" in fields:
-        return fields["model name"]
-    arm = [fields[key] for key in ("CPU implementer", "CPU part") if key in fields]
-    return "ARM " + " ".join(arm) if arm else platform.processor() or platform.machine()

@@ -139,6 +139,23 @@ def host_platform() -> str:
     return f"{platform.system()}-{platform.machine()}".lower()
 
 
+def cpu_name(cpuinfo: Path = Path("/proc/cpuinfo")) -> str:
+    """Return the name of this machine's CPU, as far as the system tells it.
+
+    Args:
+        cpuinfo: Where Linux describes its CPUs.
+    """
+    fields: dict[str, str] = {}
+    if cpuinfo.is_file():
+        for line in cpuinfo.read_text(encoding="utf-8", errors="replace").splitlines():
+            key, _, value = line.partition(":")
+            fields.setdefault(key.strip(), value.strip())
+    if "model name" in fields:
+        return fields["model name"]
+    arm = [fields[key] for key in ("CPU implementer", "CPU part") if key in fields]
+    return "ARM " + " ".join(arm) if arm else platform.processor() or platform.machine()
+
+
 def engine_records(bundle: ModelBundle) -> list[EngineRecord]:
     """Return the records of all engines of a bundle, newest first.
 
@@ -166,7 +183,7 @@ def find_engine(
         backend: Library that is to run it.
         precision: Number format.
         library_version: Version of that library on this machine.
-        device: Name of the CPU that is to run it; checked for engines of a CPU.
+        device: Name of the CPU that is to run it (:func:`cpu_name`); checked for engines of a CPU.
         compute_capability: That of the GPU that is to run it; checked for engines of a GPU.
 
     Returns:

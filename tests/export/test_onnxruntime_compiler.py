@@ -8,7 +8,7 @@ import pytest
 from fsrfer.core import Backend, Precision
 from fsrfer.core.errors import EngineBuildError
 from fsrfer.export.engine_config import EngineBuildConfig
-from fsrfer.export.onnxruntime_compiler import OnnxRuntimeCompiler, cpu_name
+from fsrfer.export.onnxruntime_compiler import OnnxRuntimeCompiler
 from fsrfer.runtime import OnnxRuntimeRunner, SessionOptions
 
 CONFIG = EngineBuildConfig(Backend.ONNXRUNTIME)
@@ -33,22 +33,6 @@ def test_a_broken_graph_is_refused(tmp_path):
     source.write_bytes(b"no graph")
     with pytest.raises(EngineBuildError, match="cannot load"):
         OnnxRuntimeCompiler().compile(source, tmp_path / "engine.onnx", CONFIG, None)
-
-
-@pytest.mark.parametrize(
-    ("text", "name"),
-    [
-        ("processor\t: 0\nmodel name\t: AMD EPYC 9B45\nflags\t: avx2\n", "AMD EPYC 9B45"),
-        ("processor\t: 0\nCPU implementer\t: 0x41\nCPU part\t: 0xd42\n", "ARM 0x41 0xd42"),
-    ],
-)
-def test_processors_are_named(text, name, tmp_path):
-    (tmp_path / "cpuinfo").write_text(text)
-    assert cpu_name(tmp_path / "cpuinfo") == name
-
-
-def test_an_undescribed_processor_still_has_a_name(tmp_path):
-    assert cpu_name(tmp_path / "absent")
 
 
 def test_int8_is_compiled_from_the_graph_for_cpus():

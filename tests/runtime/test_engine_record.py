@@ -15,6 +15,7 @@ from fsrfer.core.files import sha256_of_bytes
 from fsrfer.runtime.engine_record import (
     BatchProfile,
     EngineRecord,
+    cpu_name,
     engine_records,
     find_engine,
     host_platform,
@@ -159,3 +160,19 @@ def test_malformed_records_are_refused(bundle, change, reason):
     path.write_text(json.dumps(change(json.loads(path.read_text()))))
     with pytest.raises(BundleError, match=reason):
         engine_records(bundle)
+
+
+@pytest.mark.parametrize(
+    ("text", "name"),
+    [
+        ("processor\t: 0\nmodel name\t: AMD EPYC 9B45\nflags\t: avx2\n", "AMD EPYC 9B45"),
+        ("processor\t: 0\nCPU implementer\t: 0x41\nCPU part\t: 0xd42\n", "ARM 0x41 0xd42"),
+    ],
+)
+def test_processors_are_named(text, name, tmp_path):
+    (tmp_path / "cpuinfo").write_text(text)
+    assert cpu_name(tmp_path / "cpuinfo") == name
+
+
+def test_an_undescribed_processor_still_has_a_name(tmp_path):
+    assert cpu_name(tmp_path / "absent")
