@@ -77,8 +77,10 @@ def model(
         raise UsageError("--json names a folder", expected="a file, or -", found=json_path)
     loaded = ModelBundle.load(bundle)
     with progress_bar() as progress:
-        task = progress.add_task("measuring", total=None)
-        report = profile_bundle(loaded, config, lambda done, total: progress.update(task, completed=done, total=total))
+        task = progress.add_task("measuring", total=None, visible=False)
+        report = profile_bundle(
+            loaded, config, lambda done, total: progress.update(task, completed=done, total=total, visible=True)
+        )
     if json_path == "-":
         print_json(to_mapping(report))
         return

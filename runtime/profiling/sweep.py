@@ -260,7 +260,7 @@ def _agreement(calibration: dict[str, Any] | None) -> float | None:
     return float(found) if isinstance(found, int | float) else None
 
 
-def _ignore(done: int, total: int) -> None:  # noqa: ARG001 (signature of a listener)
+def _ignore(done: int, total: int) -> None:
     pass
 
 

@@ -53,7 +53,6 @@ def warm_up(run: Callable[[], object], *, seconds: float, clock: Clock = time.pe
 @contextmanager
 def _without_garbage_collection() -> Iterator[None]:
     was_enabled = gc.isenabled()
-    gc.collect()
     gc.disable()
     try:
         yield

@@ -1,0 +1,86 @@
+"""Summaries of latencies, against numpy and against what their definitions promise."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
+
+from fsrfer.core.errors import InputSpecError
+from fsrfer.runtime.profiling.statistics import Stability, median_interval, stability_of, summarize
+
+LATENCIES = hnp.arrays(np.float64, st.integers(1, 300), elements=st.floats(1e-6, 1e6))
+
+
+@given(LATENCIES)
+def test_a_summary_agrees_with_numpy(values):
+    summary = summarize(values)
+    assert summary.runs == len(values)
+    assert summary.p50_ms == np.median(values)
+    assert [summary.p90_ms, summary.p95_ms, summary.p99_ms] == np.quantile(values, [0.9, 0.95, 0.99]).tolist()
+    assert (summary.min_ms, summary.max_ms) == (values.min(), values.max())
+    assert summary.mean_ms == pytest.approx(values.mean())
+
+
+@given(LATENCIES, st.randoms(use_true_random=False))
+def test_the_order_of_runs_does_not_matter(values, random):
+    shuffled = values.tolist()
+    random.shuffle(shuffled)
+    assert median_interval(np.array(shuffled)) == median_interval(values)
+
+
+@given(LATENCIES)
+def test_the_interval_encloses_the_median(values):
+    interval = median_interval(values)
+    assert (interval is None) == (len(values) < 6)
+    if interval is not None:
+        assert interval[0] <= np.median(values) <= interval[1]
+
+
+@pytest.mark.parametrize(("count", "depth"), [(6, 1), (8, 1), (9, 2), (20, 6), (50, 18), (100, 40)])
+def test_the_depth_is_that_of_the_sign_test(count, depth):
+    # Published critical values of the two-sided sign test at 5 %, plus one.
+    assert median_interval(np.arange(1.0, count + 1)) == (depth, count + 1 - depth)
+
+
+@given(st.integers(6, 400))
+def test_the_interval_holds_95_percent_and_the_next_one_would_not(count):
+    low, _ = median_interval(np.arange(1.0, count + 1))
+    below = sum(math.comb(count, k) for k in range(int(low))) / 2**count
+    assert below <= 0.025 < below + math.comb(count, int(low)) / 2**count
+
+
+def test_the_approximation_for_many_runs_continues_the_exact_one():
+    exact, _ = median_interval(np.arange(1.0, 1001))
+    approximate, _ = median_interval(np.arange(1.0, 1002))
+    assert abs(approximate - exact) <= 2
+
+
+def test_the_interval_covers_the_true_median_as_often_as_it_says():
+    rng = np.random.default_rng(0)
+    intervals = [median_interval(rng.lognormal(0.0, 1.0, 40)) for _ in range(2000)]
+    assert 0.93 <= np.mean([low <= 1.0 <= high for low, high in intervals]) <= 0.985
+
+
+@pytest.mark.parametrize("values", [np.empty(0), np.ones((2, 2))])
+def test_what_is_no_series_is_refused(values):
+    with pytest.raises(InputSpecError, match="not empty"):
+        summarize(values)
+
+
+@pytest.mark.parametrize(
+    ("medians", "expected"),
+    [
+        ((1.0, 1.0), Stability.TOO_SHORT),
+        ((1.0, 1.05, 1.0), Stability.STABLE),
+        ((2.0, 2.2, 2.1), Stability.STABLE),
+        ((1.0, 1.0, 1.0, 1.11), Stability.DRIFTING),
+        ((1.0, 1.2, 1.4), Stability.DRIFTING),
+    ],
+)
+def test_windows_within_10_percent_are_stable(medians, expected):
+    assert stability_of(medians) is expected

@@ -1,0 +1,127 @@
+"""Profiles of tiny real bundles."""
+
+from __future__ import annotations
+
+import itertools
+import json
+
+import pytest
+
+from fsrfer.core import ArtifactKind, Precision
+from fsrfer.core.errors import BundleError, FsrferError, UsageError
+from fsrfer.core.schema import from_mapping, to_mapping
+from fsrfer.runtime.profiling import LatencyClock, ProfileConfig, ProfileReport, profile_bundle
+
+BOTH = (ArtifactKind.ONNX_FP32, ArtifactKind.ONNX_INT8_CPU)
+QUICK = ProfileConfig(batches=(1, 4), seconds=0.03, warmup_seconds=0.0)
+
+
+@pytest.fixture(scope="module")
+def bundle(make_bundle, tmp_path_factory):
+    pytest.importorskip("onnxruntime")
+    return make_bundle(tmp_path_factory.mktemp("bundle"), kinds=BOTH, conditioned=True)
+
+
+@pytest.fixture(scope="module")
+def report(bundle):
+    return profile_bundle(bundle, QUICK)
+
+
+def test_every_combination_has_a_row(report):
+    found = [(row.precision, row.batch, row.threads, row.clock) for row in report.rows]
+    expected = itertools.product((Precision.FP32, Precision.INT8), (1, 4), (1,), LatencyClock)
+    assert sorted(found) == sorted(expected)
+
+
+def test_a_row_holds_together(report):
+    for row in report.rows:
+        assert row.latency.runs >= 3 * QUICK.rounds
+        assert len(row.window_medians_ms) == QUICK.rounds
+        assert 0 < row.latency.min_ms <= row.latency.p50_ms <= row.latency.p99_ms <= row.latency.max_ms
+        assert min(row.window_medians_ms) * (1 - 1e-9) <= row.latency.p50_ms <= max(row.window_medians_ms) * (1 + 1e-9)
+        assert row.faces_per_second == pytest.approx(1e3 * row.batch / row.latency.mean_ms)
+
+
+def test_int8_is_compared_within_each_round(report):
+    rows = {(row.precision, row.batch, row.clock): row for row in report.rows}
+    assert len(report.speedups) == 4
+    for speedup in report.speedups:
+        fp32 = rows[Precision.FP32, speedup.batch, speedup.clock].window_medians_ms
+        int8 = rows[Precision.INT8, speedup.batch, speedup.clock].window_medians_ms
+        assert speedup.by_round == pytest.approx([a / b for a, b in zip(fp32, int8, strict=True)])
+        assert speedup.interval == (min(speedup.by_round), max(speedup.by_round))
+
+
+def test_graphs_are_named_by_their_hashes(report, bundle):
+    hashes = {graph.precision: graph.sha256 for graph in report.graphs}
+    artifacts = bundle.manifest.artifacts
+    assert hashes == {
+        Precision.FP32: artifacts["onnx-fp32"].sha256,
+        Precision.INT8: artifacts["onnx-int8-cpu"].sha256,
+    }
+    assert {graph.provider for graph in report.graphs} == {"CPUExecutionProvider"}
+
+
+def test_memory_is_that_of_the_process(report):
+    memory = report.memory
+    assert 2**24 < memory.before_bytes <= memory.peak_bytes
+    assert memory.open_bytes <= memory.peak_bytes
+
+
+def test_a_report_survives_json(report):
+    text = json.dumps(to_mapping(report), allow_nan=False)
+    assert from_mapping(ProfileReport, json.loads(text), where="here", error=FsrferError) == report
+    assert json.loads(text)["schema_version"] == 1
+
+
+def test_progress_comes_to_its_end(bundle):
+    seen = []
+    config = ProfileConfig((Precision.FP32,), batches=(1,), seconds=0.01, warmup_seconds=0.0, rounds=2)
+    report = profile_bundle(bundle, config, lambda done, total: seen.append((done, total)))
+    assert seen == [(done, 6) for done in range(1, 7)]
+    assert report.speedups == ()
+
+
+def test_agreement_comes_from_the_calibration(make_bundle, tmp_path):
+    bundle = make_bundle(tmp_path, kinds=BOTH).record(calibration={"cpu": {"agreement": 0.975}})
+    config = ProfileConfig(batches=(1,), seconds=0.01, warmup_seconds=0.0, rounds=1)
+    graphs = {graph.precision: graph.agreement_with_fp32 for graph in profile_bundle(bundle, config).graphs}
+    assert graphs == {Precision.FP32: None, Precision.INT8: 0.975}
+
+
+def test_half_precision_is_left_out_with_a_reason(make_bundle, tmp_path):
+    bundle = make_bundle(tmp_path, kinds=(ArtifactKind.ONNX_FP32, ArtifactKind.ONNX_FP16))
+    report = profile_bundle(bundle, ProfileConfig(batches=(1,), seconds=0.01, warmup_seconds=0.0, rounds=1))
+    assert {row.precision for row in report.rows} == {Precision.FP32}
+    assert [skipped.precision for skipped in report.skipped] == [Precision.FP16]
+    with pytest.raises(UsageError, match="fp16"):
+        profile_bundle(bundle, ProfileConfig(precisions=(Precision.FP16,)))
+
+
+def test_what_the_bundle_lacks_is_not_replaced(make_bundle, tmp_path):
+    bundle = make_bundle(tmp_path)
+    with pytest.raises(BundleError, match="fsrfer-calibrate int8"):
+        profile_bundle(bundle, ProfileConfig(precisions=(Precision.INT8,)))
+
+
+def test_a_bundle_without_graphs_says_how_to_make_one(make_bundle, tmp_path):
+    with pytest.raises(BundleError, match="fsrfer-export onnx"):
+        profile_bundle(make_bundle(tmp_path, kinds=()))
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"batches": ()},
+        {"batches": (0,)},
+        {"batches": (1, 1)},
+        {"threads": (0,)},
+        {"seconds": 0.0},
+        {"seconds": float("nan")},
+        {"warmup_seconds": -1.0},
+        {"rounds": 0},
+    ],
+)
+def test_impossible_options_are_refused(options):
+    with pytest.raises(UsageError, match="impossible"):
+        ProfileConfig(**options)
