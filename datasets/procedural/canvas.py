@@ -94,36 +94,26 @@ class Canvas:
     def tint(self, mask: npt.NDArray[np.uint8], color: Sequence[float], strength: float, blur: float) -> None:
         """Blend a colour into a soft region; ``blur`` is in head units."""
         soft = cv2.GaussianBlur(mask, (0, 0), max(0.5, blur * self.pose.scale))
-        soft = cv2.multiply(soft, strength / 255.0, dtype=cv2.CV_32F)[..., None]
-        blended = self.pixels + soft * (np.asarray(color, np.float32) - self.pixels)
+        share = (np.asarray(soft, np.float32) * np.float32(strength / 255.0))[..., None]
+        blended = self.pixels + share * (np.asarray(color, np.float32) - self.pixels)
         self.pixels = np.asarray(blended, np.uint8)
 
     def _fixed(self, points: Points, on_face: bool) -> npt.NDArray[np.int32]:
         placed = self.pose.on_face(points) if on_face else self.pose.flat(points)
-        return np.rint(placed * (1 << _SUBPIXEL_BITS)).astype(np.int32)
+        return np.asarray(np.rint(placed * (1 << _SUBPIXEL_BITS)), np.int32)
 
 
-def curve(*points: tuple[float, float], steps: int = 12) -> Points:
+def curve(*points: tuple[float, float]) -> Points:
     """Return a smooth line through points, float64 (N, 2): Catmull-Rom splines."""
     nodes = np.array([points[0], *points, points[-1]], np.float64)
-    share = np.linspace(0, 1, steps, endpoint=False)[:, None]
-    parts = []
-    for before, start, end, after in zip(nodes[:-3], nodes[1:-2], nodes[2:-1], nodes[3:], strict=True):
-        parts.append(
-            0.5
-            * (
-                2 * start
-                + (end - before) * share
-                + (2 * before - 5 * start + 4 * end - after) * share**2
-                + (3 * start - before - 3 * end + after) * share**3
-            )
-        )
-    return np.concatenate([*parts, nodes[-1:]])
+    around = np.stack([nodes[:-3], nodes[1:-2], nodes[2:-1], nodes[3:]])
+    inner = np.einsum("sk,knd->nsd", _SPLINE, around).reshape(-1, 2)
+    return np.concatenate([inner, nodes[-1:]])
 
 
 def mirrored(points: Points) -> Points:
     """Return the points on the other side of the face."""
-    return points * np.array([-1.0, 1.0])
+    return np.asarray(points * np.array([-1.0, 1.0]))
 
 
 def shaded(color: Color, factor: float) -> Color:
@@ -140,3 +130,14 @@ def rgb(color: Sequence[float]) -> tuple[float, float, float]:
 
 _ANGLES = np.linspace(0, 2 * np.pi, 20, endpoint=False)
 _CIRCLE = np.stack([np.cos(_ANGLES), np.sin(_ANGLES)], axis=1)
+
+
+def _spline_weights(steps: int) -> Points:
+    """Return the weights of the four nodes around a segment at each step along it, float64 (steps, 4)."""
+    share = np.arange(steps) / steps
+    powers = np.stack([np.ones(steps), share, share**2, share**3], axis=1)
+    catmull_rom = np.array([[0, 2, 0, 0], [-1, 0, 1, 0], [2, -5, 4, -1], [-1, 3, -3, 1]])
+    return np.asarray(0.5 * powers @ catmull_rom)
+
+
+_SPLINE = _spline_weights(9)

@@ -206,4 +206,4 @@ def draw_beard(canvas: Canvas, person: Identity, chin: float) -> None:
     axes = (round(0.3 * canvas.pose.scale), round(0.13 * canvas.pose.scale))
     middle = (round(float(center[0])), round(float(center[1])))
     cv2.ellipse(mouth, middle, axes, float(np.degrees(canvas.pose.roll)), 0, 360, rgb((255, 255, 255)), -1)
-    canvas.tint(cv2.subtract(mask, mouth), shaded(person.hair, 0.9), 0.75 * person.beard, 0.025)
+    canvas.tint(mask & ~mouth, shaded(person.hair, 0.9), 0.75 * person.beard, 0.025)

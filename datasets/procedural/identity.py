@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from enum import Enum
 
 import numpy as np
+import numpy.typing as npt
 
 Color = tuple[float, float, float]
 """RGB, 0 to 255."""
@@ -180,6 +181,6 @@ def _mixed(colors: tuple[Color, ...], rng: np.random.Generator) -> Color:
     return _color(np.clip((1 - share) * pair[0] + share * pair[1] + rng.normal(0, 5, 3), 0, 255))
 
 
-def _color(values: np.ndarray) -> Color:  # type: ignore[type-arg]
+def _color(values: npt.NDArray[np.float64]) -> Color:
     red, green, blue = (float(value) for value in values)
     return red, green, blue

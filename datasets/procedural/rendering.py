@@ -55,7 +55,7 @@ def render_face(parameters: FaceParameters, size: int) -> Uint8Array:
     composed = backdrop + soft * (person.astype(np.float32) - backdrop)
     small = cv2.resize(composed, (size, size), interpolation=cv2.INTER_AREA)
     noise = np.random.default_rng(parameters.noise_seed).standard_normal(small.shape, np.float32)
-    return np.clip(small + parameters.circumstances.noise * noise, 0, 255).astype(np.uint8)
+    return np.asarray(np.clip(small + parameters.circumstances.noise * noise, 0, 255), np.uint8)
 
 
 def draw_person(parameters: FaceParameters, side: int, half_height: float) -> tuple[Uint8Array, Uint8Array]:
@@ -88,6 +88,7 @@ def draw_person(parameters: FaceParameters, side: int, half_height: float) -> tu
 
 def _backdrop(side: int, rng: np.random.Generator) -> npt.NDArray[np.float32]:
     # A few pixels of colour, enlarged: soft shapes, like a room out of focus.
-    base = rng.uniform(30, 200, 3)
-    blobs = np.clip(base + rng.normal(0, 45, (5, 5, 3)), 0, 255).astype(np.float32)
+    base = rng.uniform(40, 200) + rng.normal(0, 22, 3)
+    blobs = base + rng.normal(0, 32, (5, 5, 1)) + rng.normal(0, 12, (5, 5, 3))
+    blobs = np.clip(blobs, 0, 255).astype(np.float32)
     return np.asarray(cv2.resize(blobs, (side, side), interpolation=cv2.INTER_CUBIC), np.float32)
