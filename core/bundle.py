@@ -64,6 +64,9 @@ _MADE_BY = {
     ArtifactKind.MODEL_CARD: "fsrfer-train fit",
 }
 
+_FROM_GRAPH = (ArtifactKind.ONNX_FP16, ArtifactKind.ONNX_INT8_TENSORRT, ArtifactKind.ONNX_INT8_CPU)
+_MADE_FROM = {ArtifactKind.WEIGHTS: (ArtifactKind.ONNX_FP32, *_FROM_GRAPH), ArtifactKind.ONNX_FP32: _FROM_GRAPH}
+
 
 @dataclass(frozen=True)
 class Artifact:
@@ -229,7 +232,8 @@ class ModelBundle:
 
         Args:
             kind: What the file is.
-            write: Called with a temporary path; the file appears under its name only when this returns.
+            write: Called with a temporary path; the file appears under its name only when this returns. Graphs that
+                were made from another version of the file are named no longer: they are of another model.
 
         Returns:
             The bundle as it is afterwards.
@@ -238,7 +242,7 @@ class ModelBundle:
         with atomic_path(target) as temporary:
             write(temporary)
             artifact = Artifact(kind.file_name, sha256_of_file(temporary), temporary.stat().st_size)
-        return self._update(lambda current: replace(current, artifacts={**current.artifacts, kind.value: artifact}))
+        return self._update(lambda current: _with_artifact(current, kind, artifact))
 
     def record(self, **changes: Any) -> ModelBundle:
         """Change fields of the manifest (``metrics``, ``temperatures``, ``calibration``) on disk.
@@ -252,6 +256,18 @@ class ModelBundle:
         # Read again under the lock: another command may have stored something since this object was loaded.
         with _locked(self.path):
             return ModelBundle.create(self.path, change(_read_manifest(self.path)))
+
+
+def _with_artifact(manifest: BundleManifest, kind: ArtifactKind, artifact: Artifact) -> BundleManifest:
+    """Name an artefact, and forget those that were made from its predecessor if that was another one."""
+    kept = dict(manifest.artifacts)
+    previous = kept.get(kind.value)
+    calibration = manifest.calibration
+    if previous is not None and previous.sha256 != artifact.sha256:
+        for derived in _MADE_FROM.get(kind, ()):
+            kept.pop(derived.value, None)
+        calibration = None if ArtifactKind.ONNX_INT8_CPU in _MADE_FROM.get(kind, ()) else calibration
+    return replace(manifest, artifacts={**kept, kind.value: artifact}, calibration=calibration)
 
 
 def _read_manifest(path: Path) -> BundleManifest:
