@@ -103,7 +103,7 @@ class CrowdClip:
         walkers = [_sample_walker(rng, width, height, head_px, seconds) for _ in range(people)]
         # Far people first: near ones walk in front of them.
         self._walkers = sorted(walkers, key=lambda walker: walker.head_px)
-        self._hall = _hall(width, height, rng)
+        self._hall = _hall(width, height, np.random.default_rng([seed, 18]))
         self._sprites: OrderedDict[tuple[int, int], tuple[Uint8Array, Uint8Array]] = OrderedDict()
 
     def frame(self, index: int) -> CrowdFrame:
