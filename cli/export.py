@@ -68,11 +68,11 @@ def report(
         import jinja2 as _jinja2  # noqa: F401 - named here, so that absence is told before any work
         import matplotlib as _matplotlib  # noqa: F401
 
-        from ..export.report import ReportPicture, write_report
+        from ..export.report import ReportPicture, ReportTable, write_report
     write_report(
         ModelBundle.load(bundle),
         output,
         pictures=[ReportPicture.read(path) for path in picture or ()],
-        profile=None if profile is None else profile_table(profile),
+        profile=None if profile is None else ReportTable.of_profile(profile),
     )
     NOTES.print(f"wrote {output}")

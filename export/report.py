@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import json
 import mimetypes
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,7 +14,9 @@ from typing import Any
 from ..core.bundle import ModelBundle
 from ..core.errors import UsageError
 from ..core.files import write_text
+from ..core.schema import from_mapping
 from ..runtime.engine_record import engine_records
+from ..runtime.profiling import LatencyClock, ProfileReport
 
 _TEMPLATE = "report.html.jinja"
 
@@ -31,6 +34,39 @@ class ReportTable:
     columns: tuple[str, ...]
     rows: tuple[tuple[str, ...], ...]
     note: str
+
+    @classmethod
+    def of_profile(cls, path: Path) -> ReportTable:
+        """Read what ``fsrfer-profile --json`` wrote.
+
+        Raises:
+            UsageError: The file is absent or something else.
+        """
+        try:
+            profile = from_mapping(
+                ProfileReport, json.loads(path.read_text(encoding="utf-8")), where=str(path), error=UsageError
+            )
+        except (OSError, UnicodeDecodeError, json.JSONDecodeError) as problem:
+            raise UsageError(
+                f"{path} is no profile", found=str(problem), fix="fsrfer-profile BUNDLE --json FILE"
+            ) from problem
+        rows = [
+            (
+                row.precision.value,
+                str(row.batch),
+                str(row.threads),
+                row.clock.value,
+                f"{row.latency.p50_ms:.2f}",
+                f"{row.latency.p95_ms:.2f}",
+                f"{row.faces_per_second:.0f}",
+                row.stability.value,
+            )
+            for row in profile.rows
+        ]
+        clocks = "; ".join(f"{clock.value}: {clock.description}" for clock in LatencyClock)
+        machine = profile.environment.processor.model or profile.environment.machine
+        columns = ("graph", "batch", "threads", "clock", "p50 ms", "p95 ms", "faces/s", "verdict")
+        return cls(columns, tuple(rows), f"{machine}. {clocks}.")
 
 
 @dataclass(frozen=True)
