@@ -78,7 +78,7 @@ def _open_procedural(spec: str, options: str, split: str) -> FaceDataset:
                 fix=f"write it like {SPEC_FORMS[-1]}",
             )
         numbers[key] = int(text)
-    from .procedural import ProceduralFaces
+    from .procedural import ProceduralFaces  # loads PyAV, which no other data set needs
 
     return ProceduralFaces(split, **numbers)
 

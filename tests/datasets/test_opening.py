@@ -96,6 +96,17 @@ def test_an_unknown_split_is_refused_before_anything_is_read(split):
         open_dataset("folder:/no/such/folder", split)
 
 
+def test_procedural_faces_take_their_options():
+    dataset = open_dataset("procedural?seed=3&count=9&size=20", "valid")
+    assert (len(dataset), dataset.split, dataset[0].image.shape[:2]) == (9, "valid", (20, 20))
+    assert dataset.dataset_id != open_dataset("procedural?seed=4&count=9&size=20", "valid").dataset_id
+    assert len(open_dataset("procedural", "test")) == len(open_dataset("procedural?", "test")) > 9
+
+
+def test_the_form_that_is_shown_can_be_typed():
+    assert len(open_dataset(SPEC_FORMS[-1], "train")) == 6000
+
+
 @pytest.mark.parametrize("options", ["sed=1", "seed=x", "seed=-1", "count=1.5", "size=", "seed=1&seed=2", "seed", "=3"])
 def test_unusable_options_of_procedural_faces_are_refused(options):
     with pytest.raises(UsageError, match="unusable option"):
