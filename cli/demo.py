@@ -48,7 +48,7 @@ def _steps(output: Path) -> list[tuple[str, list[str]]]:
     bundle, clip = str(output / "bundle"), str(output / "crowd.mp4")
     picture = str(output / "full-size-and-small-faces.png")
     profile = str(output / "profile.json")
-    run = ["fsrfer-run", clip, "--bundle", bundle, "--precision", "int8"]
+    run = ["fsrfer-run", clip, "--bundle", bundle, "--precision", "int8", "--engine"]
     run += ["--detector", f"boxes:{output / 'crowd.jsonl'}", "--annotated", str(output / "crowd-annotated.mp4")]
     run += ["--output", str(output / "crowd-results.jsonl")]
     return [

@@ -52,6 +52,9 @@ def run(
         typer.Option(min=32, help="Longest side of the detector's input: larger finds smaller faces.  [default: 1280]"),
     ] = None,
     precision: Annotated[Precision, typer.Option(help="Which of the bundle's graphs to run.")] = Precision.FP32,
+    engine: Annotated[
+        bool, typer.Option("--engine", help="Run the engine that `fsrfer-export build-engine` made for this machine.")
+    ] = False,
     min_face_size: Annotated[
         float | None, typer.Option(min=0, help="Least side of a face's box in pixels.  [default: 8]")
     ] = None,
@@ -88,10 +91,17 @@ def run(
     _check_outputs(specs, output, annotated)
     with ExitStack() as stack:
         classifier = stack.enter_context(
-            open_bundle(bundle, precision=precision, threads=threads, max_batch=max_batch, abstain_below=abstain_below)
+            open_bundle(
+                bundle,
+                precision=precision,
+                threads=threads,
+                max_batch=max_batch,
+                abstain_below=abstain_below,
+                engine=engine,
+            )
         )
         face_detector = None if faces_only else finding.open(stack, threads)
-        _describe(bundle, precision, face_detector, specs)
+        _describe(bundle, precision, engine, face_detector, specs)
         sinks = [stack.enter_context(sink) for sink in _open_sinks(stack, specs, output, annotated)]
         pipeline = StreamPipeline(
             [open_source(spec) for spec in specs], classifier, face_detector, PipelineOptions(max_frames=max_frames)
@@ -162,10 +172,11 @@ def _stopping_on_signals(pipeline: StreamPipeline) -> Iterator[None]:
 def _describe(
     bundle: Path,
     precision: Precision,
+    engine: bool,
     detector: FaceDetector | RecordedBoxes | None,
     specs: Sequence[SourceSpec],
 ) -> None:
-    graph = artifact_for(precision).file_name
+    graph = "engine for this machine" if engine else artifact_for(precision).file_name
     _note(f"model     {bundle}: {graph} ({precision.value}) on {CPU_PROVIDER}")
     _note(f"detector  {describe_faces(detector)}")
     for spec in specs:

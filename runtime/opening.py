@@ -6,9 +6,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from ..core.bundle import ArtifactKind, ModelBundle
-from ..core.options import Precision
+from ..core.options import Backend, Precision
 from .classifier import ExpressionClassifier
-from .onnxruntime_runner import CPU_PROVIDER, OnnxRuntimeRunner, SessionOptions
+from .engine_record import cpu_name, find_engine
+from .onnxruntime_runner import CPU_PROVIDER, OnnxRuntimeRunner, SessionOptions, import_onnxruntime
 
 
 def artifact_for(precision: Precision, providers: Sequence[str] = (CPU_PROVIDER,)) -> ArtifactKind:
@@ -34,6 +35,7 @@ def open_bundle(
     providers: tuple[str, ...] = (CPU_PROVIDER,),
     max_batch: int = 64,
     abstain_below: float = 0.0,
+    engine: bool = False,
 ) -> ExpressionClassifier:
     """Open the classifier of a bundle on ONNX Runtime; use it as a context manager.
 
@@ -47,14 +49,23 @@ def open_bundle(
         providers: Execution providers, most wanted first; the first one must really be bound.
         max_batch: Most faces in one run of the graph.
         abstain_below: Confidence below which a prediction counts as unknown.
+        engine: Run the engine that ``fsrfer-export build-engine`` made for this processor and this version of ONNX
+            Runtime, instead of optimising the graph anew at every start.
 
     Raises:
         BundleError: There is no bundle, or it has no graph of this precision; the message says how to make it.
+        EngineCompatibilityError: There is no engine for this machine, or it was built from another graph.
         BackendUnavailableError: The provider is not there.
         EngineBuildError: ONNX Runtime cannot load the graph.
         InputSpecError: An option is out of range.
     """
     bundle = ModelBundle.load(path)
-    graph = bundle.artifact_path(artifact_for(precision, providers))
-    runner = OnnxRuntimeRunner(graph, SessionOptions(providers=providers, threads=threads))
+    graph = _engine(bundle, precision) if engine else bundle.artifact_path(artifact_for(precision, providers))
+    runner = OnnxRuntimeRunner(graph, SessionOptions(providers=providers, threads=threads, optimize=not engine))
     return ExpressionClassifier(runner, bundle.manifest, max_batch=max_batch, abstain_below=abstain_below)
+
+
+def _engine(bundle: ModelBundle, precision: Precision) -> Path:
+    version = str(import_onnxruntime().__version__)
+    path, _ = find_engine(bundle, Backend.ONNXRUNTIME, precision, library_version=version, device=cpu_name())
+    return path

@@ -5,8 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from fsrfer.core import ArtifactKind, Precision
-from fsrfer.core.errors import BackendUnavailableError, BundleError
+from fsrfer.core import ArtifactKind, Backend, Precision
+from fsrfer.core.errors import BackendUnavailableError, BundleError, EngineCompatibilityError
+from fsrfer.export.build_engine import build_engine
+from fsrfer.export.engine_config import EngineBuildConfig
 from fsrfer.runtime.opening import artifact_for, open_bundle
 
 
@@ -42,3 +44,26 @@ def test_a_provider_that_is_not_there_is_an_error(make_bundle, tmp_path):
     make_bundle(tmp_path / "bundle")
     with pytest.raises(BackendUnavailableError, match="no NoSuchProvider"):
         open_bundle(tmp_path / "bundle", providers=("NoSuchProvider",))
+
+
+def test_the_engine_of_this_machine_decides_like_the_graph(make_bundle, tmp_path):
+    bundle = make_bundle(tmp_path / "bundle")
+    crops = [np.random.default_rng(seed).integers(0, 256, (20, 20, 3), dtype=np.uint8) for seed in range(5)]
+    build_engine(bundle, EngineBuildConfig(backend=Backend.ONNXRUNTIME))
+    with open_bundle(bundle.path) as graph, open_bundle(bundle.path, engine=True) as engine:
+        np.testing.assert_allclose(
+            engine.classify(crops).probabilities, graph.classify(crops).probabilities, rtol=1e-4, atol=1e-6
+        )
+
+
+def test_without_an_engine_the_graph_is_no_silent_substitute(make_bundle, tmp_path):
+    with pytest.raises(BundleError, match="no fp32 engine for onnxruntime.*build-engine"):
+        open_bundle(make_bundle(tmp_path / "bundle").path, engine=True)
+
+
+def test_an_engine_of_another_graph_is_refused(make_bundle, tmp_path):
+    bundle = make_bundle(tmp_path / "bundle", seed=0)
+    build_engine(bundle, EngineBuildConfig(backend=Backend.ONNXRUNTIME))
+    make_bundle(tmp_path / "bundle", seed=1)
+    with pytest.raises(EngineCompatibilityError, match="built from another graph"):
+        open_bundle(bundle.path, engine=True)
