@@ -57,7 +57,7 @@ def test_the_engine_of_this_machine_decides_like_the_graph(make_bundle, tmp_path
 
 
 def test_without_an_engine_the_graph_is_no_silent_substitute(make_bundle, tmp_path):
-    with pytest.raises(BundleError, match="no fp32 engine for onnxruntime.*build-engine"):
+    with pytest.raises(BundleError, match=r"no fp32 engine for onnxruntime.*build-engine"):
         open_bundle(make_bundle(tmp_path / "bundle").path, engine=True)
 
 
