@@ -1,6 +1,6 @@
 """Classify face crops that are already numpy arrays.
 
-    python examples/classify_crops.py demo-output/bundle face1.png face2.png
+python examples/classify_crops.py demo-output/bundle face1.png face2.png
 """
 
 import sys

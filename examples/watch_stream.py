@@ -1,6 +1,6 @@
 """Read a camera, a stream or a file and print what its faces show.
 
-    python examples/watch_stream.py demo-output/bundle rtsp://camera.local/stream
+python examples/watch_stream.py demo-output/bundle rtsp://camera.local/stream
 """
 
 import sys

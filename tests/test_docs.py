@@ -6,7 +6,7 @@ import re
 import shlex
 import subprocess
 import sys
-from functools import lru_cache
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -28,7 +28,7 @@ def documented_commands() -> list[tuple[str, str]]:
     return found
 
 
-@lru_cache(maxsize=None)
+@cache
 def help_of(script: str, *words: str) -> tuple[int, str]:
     entry = script.removeprefix("fsrfer-") if script != "fsrfer" else "main"
     code = f"from fsrfer.cli.main import {entry} as command; command()"
