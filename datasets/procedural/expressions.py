@@ -90,7 +90,7 @@ def sample_action_units(expression: str, rng: np.random.Generator) -> ActionUnit
     """
     prototype = PROTOTYPES[expression]
     names = [field.name for field in fields(ActionUnits)]
-    strength = rng.uniform(0.6, 1.0)
+    strength = rng.uniform(0.75, 1.0)
     own = rng.uniform(0.8, 1.15, size=len(names))
     stray = rng.uniform(-0.04, 0.1, size=len(names))
     # Mouths open more or less within every expression, so that an open mouth alone decides nothing.

@@ -25,9 +25,9 @@ def draw_features(canvas: Canvas, person: Identity, units: ActionUnits, circumst
 
 def _brow(canvas: Canvas, person: Identity, units: ActionUnits, side: float) -> None:
     level = EYE_LEVEL - person.brow_height
-    inner = level - 0.10 * units.inner_brow_raise + 0.085 * units.brow_lower + 0.02 * units.nose_wrinkle
-    middle = level - 0.035 - 0.05 * (units.inner_brow_raise + units.outer_brow_raise) + 0.06 * units.brow_lower
-    outer = level + 0.01 - 0.10 * units.outer_brow_raise + 0.015 * units.brow_lower
+    inner = level - 0.14 * units.inner_brow_raise + 0.125 * units.brow_lower + 0.03 * units.nose_wrinkle
+    middle = level - 0.035 - 0.065 * (units.inner_brow_raise + units.outer_brow_raise) + 0.07 * units.brow_lower
+    outer = level + 0.01 - 0.14 * units.outer_brow_raise + 0.01 * units.brow_lower
     squeeze = 0.05 * units.brow_lower
     half = person.brow_thickness / 2
     start, end = person.eye_distance - 0.19 - squeeze, person.eye_distance + 0.21
@@ -38,7 +38,7 @@ def _brow(canvas: Canvas, person: Identity, units: ActionUnits, side: float) -> 
 
 def _eye(canvas: Canvas, person: Identity, units: ActionUnits, circumstances: Circumstances, side: float) -> None:
     center, half = person.eye_distance, person.eye_size
-    upper = 0.065 + 0.06 * units.upper_lid_raise - 0.022 * units.lid_tighten - 0.02 * units.cheek_raise
+    upper = 0.07 + 0.075 * units.upper_lid_raise - 0.022 * units.lid_tighten - 0.02 * units.cheek_raise
     lower = 0.04 + 0.008 * units.upper_lid_raise - 0.022 * units.lid_tighten - 0.03 * units.cheek_raise
     upper, lower = max(upper, 0.012), max(lower, 0.004)
     droop = 0.02 * units.inner_brow_raise * (1 - units.upper_lid_raise)
@@ -119,10 +119,10 @@ def _folds(canvas: Canvas, person: Identity, units: ActionUnits) -> None:
 
 def _mouth(canvas: Canvas, person: Identity, units: ActionUnits) -> None:
     half = (
-        person.mouth_width * (1 + 0.30 * units.lip_corner_pull + 0.26 * units.lip_stretch - 0.18 * units.jaw_drop)
+        person.mouth_width * (1 + 0.34 * units.lip_corner_pull + 0.34 * units.lip_stretch - 0.18 * units.jaw_drop)
         - 0.03 * units.lip_tighten
     )
-    corner = MOUTH_LEVEL - person.resting_mouth - 0.085 * units.lip_corner_pull + 0.075 * units.lip_corner_depress
+    corner = MOUTH_LEVEL - person.resting_mouth - 0.125 * units.lip_corner_pull + 0.105 * units.lip_corner_depress
     corner += 0.02 * units.lip_stretch
     opening = 0.055 * units.lips_part + 0.20 * units.jaw_drop
     upper = MOUTH_LEVEL - 0.05 * units.upper_lip_raise - 0.25 * opening - 0.03 * units.chin_raise

@@ -139,8 +139,8 @@ def sample_identity(rng: np.random.Generator) -> Identity:
         head_width=rng.uniform(0.70, 0.82),
         jaw=rng.uniform(0.45, 0.8),
         eye_distance=rng.uniform(0.28, 0.34),
-        eye_size=rng.uniform(0.14, 0.18),
-        brow_height=rng.uniform(0.17, 0.22),
+        eye_size=rng.uniform(0.155, 0.195),
+        brow_height=rng.uniform(0.19, 0.235),
         brow_thickness=rng.uniform(0.035, 0.075),
         nose_length=rng.uniform(0.34, 0.44),
         nose_width=rng.uniform(0.10, 0.17),
@@ -156,12 +156,12 @@ def sample_identity(rng: np.random.Generator) -> Identity:
 def sample_circumstances(rng: np.random.Generator) -> Circumstances:
     """Draw the circumstances of a picture."""
     return Circumstances(
-        yaw=rng.normal(0, 0.22),
+        yaw=rng.normal(0, 0.17),
         pitch=rng.normal(0, 0.10),
         roll=rng.normal(0, 0.09),
         light_angle=rng.uniform(0, 2 * np.pi),
-        light_contrast=rng.uniform(0.0, 0.5),
-        exposure=rng.uniform(0.7, 1.2),
+        light_contrast=rng.uniform(0.0, 0.4),
+        exposure=rng.uniform(0.8, 1.15),
         warmth=rng.normal(0, 0.05),
         gaze=(rng.normal(0, 0.3), rng.normal(0, 0.15)),
         shift=(rng.normal(0, 0.02), rng.normal(0, 0.02)),

@@ -18,6 +18,9 @@ Uint8Array = npt.NDArray[np.uint8]
 
 _SUPERSAMPLING = 2
 _MIN_CANVAS = 112
+# A tight crop, as face data sets have it: from the hairline to the chin.
+_FACE_HALF_HEIGHT = 0.54
+_FACE_LIFT = 0.06
 
 
 @dataclass(frozen=True)
@@ -48,7 +51,7 @@ def render_face(parameters: FaceParameters, size: int) -> Uint8Array:
         uint8 (size, size, 3), RGB.
     """
     side = max(_MIN_CANVAS, _SUPERSAMPLING * size)
-    person, alpha = draw_person(parameters, side, half_height=0.43)
+    person, alpha = draw_person(parameters, side, half_height=_FACE_HALF_HEIGHT, lift=_FACE_LIFT)
     rng = np.random.default_rng(parameters.circumstances.background)
     backdrop = _backdrop(side, rng)
     soft = cv2.GaussianBlur(alpha, (3, 3), 0)[..., None].astype(np.float32) / 255.0
@@ -58,19 +61,22 @@ def render_face(parameters: FaceParameters, size: int) -> Uint8Array:
     return np.asarray(np.clip(small + parameters.circumstances.noise * noise, 0, 255), np.uint8)
 
 
-def draw_person(parameters: FaceParameters, side: int, half_height: float) -> tuple[Uint8Array, Uint8Array]:
+def draw_person(
+    parameters: FaceParameters, side: int, half_height: float, lift: float = 0.0
+) -> tuple[Uint8Array, Uint8Array]:
     """Draw a person without background and noise.
 
     Args:
         parameters: What to draw.
         side: Side of the canvas in pixels.
         half_height: Half height of the head as a fraction of the side.
+        lift: How far the middle of the head is above that of the canvas, as a fraction of the side.
 
     Returns:
         The colours, uint8 (side, side, 3), and where the person is, uint8 (side, side).
     """
     person, units, circumstances = parameters.person, parameters.units, parameters.circumstances
-    middle = (0.5 + circumstances.shift[0]) * side, (0.5 + circumstances.shift[1]) * side
+    middle = (0.5 + circumstances.shift[0]) * side, (0.5 - lift + circumstances.shift[1]) * side
     scale = half_height * circumstances.zoom * side
     canvas = Canvas(side, HeadPose(middle, scale, circumstances.yaw, circumstances.pitch, circumstances.roll))
     chin = chin_level(units.jaw_drop)

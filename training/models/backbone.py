@@ -98,8 +98,3 @@ def _initialize(module: nn.Module) -> None:
     for part in module.modules():
         if isinstance(part, nn.Conv2d):
             nn.init.kaiming_normal_(part.weight, mode="fan_out", nonlinearity="relu")
-        elif isinstance(part, ResidualBlock):
-            # A block starts as its skip, which lets the learning rate start high (Goyal et al., 2017, section 5.1).
-            last = part.body[-1]
-            if isinstance(last, nn.BatchNorm2d):
-                nn.init.zeros_(last.weight)
