@@ -1,0 +1,121 @@
+"""Pairs of faces: what a batch depends on, and that it equals serving."""
+
+from __future__ import annotations
+
+import threading
+
+import numpy as np
+import pytest
+
+from fsrfer.core import ColorMode, PreprocessSpec, bicubic_resize, preprocess
+from fsrfer.training.batches import BatchPlan, TrainingFaces, draw_sizes, prefetched, small_faces
+from fsrfer.training.recipe import AugmentationConfig, FaceSizes
+
+GRAY = PreprocessSpec(16, 16, ColorMode.GRAY)
+
+
+def plan_of(dataset, *, seed: int = 0, sizes: FaceSizes | None = None, spec: PreprocessSpec = GRAY) -> BatchPlan:
+    faces = TrainingFaces(dataset, spec, soft_labels=True)
+    return BatchPlan(faces, spec, AugmentationConfig(), sizes or FaceSizes(smallest=6), 8, key=(seed, 1))
+
+
+def same(one, other) -> bool:
+    return all(np.array_equal(getattr(one, name), getattr(other, name)) for name in vars(one))
+
+
+def test_a_batch_follows_from_seed_and_step_alone(make_faces):
+    plan, again = plan_of(make_faces("train", 40)), plan_of(make_faces("train", 40))
+    forwards = [plan.batch(step) for step in range(6)]
+    backwards = [again.batch(step) for step in reversed(range(6))][::-1]
+    assert all(same(one, other) for one, other in zip(forwards, backwards, strict=True))
+    assert not same(forwards[0], plan_of(make_faces("train", 40), seed=1).batch(0))
+
+
+def test_an_epoch_sees_every_face_at_most_once_and_epochs_differ(make_faces):
+    dataset = make_faces("train", 43)
+    plan = plan_of(dataset)
+    assert plan.steps_per_epoch == 5
+    seen = {}
+    for epoch in range(2):
+        order = np.random.default_rng([0, 1, 0, epoch]).permutation(43)[:40]
+        steps = range(epoch * 5, epoch * 5 + 5)
+        labels = np.concatenate([plan.batch(step).labels for step in steps])
+        np.testing.assert_array_equal(labels, dataset.label_indices[order])
+        seen[epoch] = order.tolist()
+    assert len(set(seen[0])) == 40
+    assert seen[0] != seen[1]
+
+
+def test_a_data_set_smaller_than_a_batch_is_one_batch(make_faces):
+    plan = plan_of(make_faces("train", 5))
+    assert plan.steps_per_epoch == 1
+    assert len(plan.batch(0).labels) == 5
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_small_faces_are_what_serving_would_see(channels):
+    spec = PreprocessSpec(16, 16, ColorMode.GRAY if channels == 1 else ColorMode.RGB)
+    shape = (6, 16, 16) if channels == 1 else (6, 16, 16, 3)
+    full = np.random.default_rng(0).integers(0, 256, shape, dtype=np.uint8)
+    sizes = np.array([16, 6, 9, 6, 12, 16])
+    result = small_faces(full, sizes, spec)
+    for face, size, small in zip(full, sizes, result, strict=True):
+        served, native = preprocess([face if size == 16 else bicubic_resize(face, int(size))], spec)
+        np.testing.assert_array_equal(small, served[0])
+        assert native[0] == size
+
+
+def test_pairs_belong_together(make_faces):
+    batch = plan_of(make_faces("train", 40)).batch(0)
+    at_full_size = batch.face_size_px == 16
+    assert 0 < at_full_size.sum() < len(at_full_size)
+    np.testing.assert_array_equal(batch.small[at_full_size], batch.full[at_full_size])
+    assert (batch.small[~at_full_size] != batch.full[~at_full_size]).any()
+    np.testing.assert_array_equal(batch.targets.argmax(axis=1), batch.labels)
+
+
+def test_grey_faces_train_colour_models_and_the_other_way_round(make_faces):
+    rgb = PreprocessSpec(16, 16, ColorMode.RGB)
+    assert plan_of(make_faces("train", 16, channels=1), spec=rgb).batch(0).full.shape == (8, 3, 16, 16)
+    assert plan_of(make_faces("train", 16, channels=3)).batch(0).full.shape == (8, 1, 16, 16)
+
+
+def test_sizes_come_from_the_choices():
+    drawn = draw_sizes(3000, 48, FaceSizes(choices=(24, 12), full_fraction=0.25), np.random.default_rng(0))
+    shares = {size: float((drawn == size).mean()) for size in (48, 24, 12)}
+    assert shares == pytest.approx({48: 0.25, 24: 0.375, 12: 0.375}, abs=0.04)
+
+
+def test_sizes_are_uniform_in_their_logarithm():
+    drawn = draw_sizes(20_000, 48, FaceSizes(smallest=8, full_fraction=0.0), np.random.default_rng(0))
+    assert drawn.min() == 8
+    assert drawn.max() == 48
+    middle = 8 * (48 / 8) ** 0.5
+    assert float((drawn <= middle).mean()) == pytest.approx(0.5, abs=0.03)
+
+
+def test_full_size_only():
+    assert set(draw_sizes(50, 48, FaceSizes(full_fraction=1.0), np.random.default_rng(0)).tolist()) == {48}
+
+
+def test_prefetching_keeps_the_order():
+    assert list(prefetched(lambda step: step * step, 3, 9)) == [9, 16, 25, 36, 49, 64]
+
+
+def test_a_failure_while_preparing_is_raised_where_its_batch_would_have_come():
+    def make(step: int) -> int:
+        if step == 2:
+            raise OSError("gone")
+        return step
+
+    batches = prefetched(make, 0, 5)
+    assert [next(batches), next(batches)] == [0, 1]
+    with pytest.raises(OSError, match="gone"):
+        next(batches)
+
+
+def test_an_abandoned_run_leaves_no_thread():
+    batches = prefetched(lambda step: step, 0, 1000)
+    next(batches)
+    batches.close()
+    assert not [thread for thread in threading.enumerate() if thread.name == "training-batches"]
