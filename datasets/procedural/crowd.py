@@ -14,20 +14,21 @@ import numpy as np
 import numpy.typing as npt
 
 from ...core.errors import InputSpecError
-from .canvas import shaded
-from .expressions import LABELS, ActionUnits, sample_action_units
+from .expressions import LABELS
 from .head import chin_level
-from .identity import Circumstances, Identity, sample_circumstances, sample_identity
 from .rendering import FaceParameters, draw_person
+from .scene import draw_body, draw_hall, feet_below_head
+from .walkers import Hall, Placement, Walker, sample_walker
 
 Uint8Array = npt.NDArray[np.uint8]
 
-_SPRITE_HEADS = 3.0  # side of a sprite in half head heights: head, and shoulders below
-_HELD_S = 2.0  # how long a person keeps an expression
-_CACHED_SPRITES = 512
-# Outlines of clothes in half head heights around the middle of the head.
-_COAT = np.array([[-0.9, 1.6], [0.9, 1.6], [1.5, 2.1], [1.25, 5.6], [-1.25, 5.6], [-1.5, 2.1]])
-_LEGS = np.array([[-1.0, 5.6], [1.0, 5.6], [0.8, 9.5], [-0.8, 9.5]])
+_SPRITE_HEADS = 3.0  # side of a sprite in half head heights: the head, and neck and hair below
+_SPRITE_MIDDLE = 1.25  # row of the head's middle in a sprite, in half head heights
+_MIN_CANVAS = 112
+_LOOKS = 3  # how finely a head turns to either side where its person walks
+_MAX_TURN = 0.35
+_CACHED_SPRITES = 1024
+_MIN_INSIDE = 0.6  # a face that is mostly outside the frame is no face to be found
 
 
 @dataclass(frozen=True)
@@ -49,21 +50,8 @@ class CrowdFrame:
     visibility: npt.NDArray[np.float32]
 
 
-@dataclass(frozen=True)
-class _Walker:
-    person: Identity
-    circumstances: Circumstances
-    head_px: float
-    start: tuple[float, float]
-    speed: float
-    sway: float
-    phase: float
-    expressions: tuple[int, ...]
-    units: tuple[ActionUnits, ...]
-
-
 class CrowdClip:
-    """A scene of people who walk to and fro; a frame follows from the seed and its index alone.
+    """A hall where people walk to and fro; a frame follows from the seed and its index alone.
 
     Args:
         seed: Key of everything random.
@@ -72,7 +60,7 @@ class CrowdClip:
         fps: Frames a second.
         seconds: Length.
         people: Number of people.
-        head_px: Smallest and largest height of a head in pixels.
+        head_px: Height of the smallest and of the largest head in pixels.
 
     Raises:
         InputSpecError: The scene is too small for its heads, or empty.
@@ -99,12 +87,14 @@ class CrowdClip:
             )
         self.width, self.height, self.fps = width, height, fps
         self.frame_count = max(1, round(seconds * fps))
+        self._seed = seed
+        self._hall = Hall(width, height, head_px)
         rng = np.random.default_rng([seed, 17])
-        walkers = [_sample_walker(rng, width, height, head_px, seconds) for _ in range(people)]
-        # Far people first: near ones walk in front of them.
-        self._walkers = sorted(walkers, key=lambda walker: walker.head_px)
-        self._hall = _hall(width, height, np.random.default_rng([seed, 18]))
-        self._sprites: OrderedDict[tuple[int, int], tuple[Uint8Array, Uint8Array]] = OrderedDict()
+        light_angle = rng.uniform(0, 2 * np.pi)
+        self._walkers = [sample_walker(rng, seconds, light_angle) for _ in range(people)]
+        floor = self._hall.head_row(head_px[0]) + 0.85 * feet_below_head(head_px[0])
+        self._empty = draw_hall(width, height, self._hall.horizon, floor, np.random.default_rng([seed, 18]))
+        self._sprites: OrderedDict[tuple[int, int, int], npt.NDArray[np.float32]] = OrderedDict()
 
     def frame(self, index: int) -> CrowdFrame:
         """Draw a frame.
@@ -114,149 +104,106 @@ class CrowdClip:
         """
         if not 0 <= index < self.frame_count:
             raise IndexError(f"frame {index} of {self.frame_count}")
-        time_s = index / self.fps
-        image = self._hall.copy()
-        owner = np.full((self.height, self.width), -1, np.int16)
-        places = []
-        for track, walker in enumerate(self._walkers):
-            moment = int(time_s / _HELD_S) % len(walker.expressions)
-            x, y = _position(walker, time_s, self.width)
-            self._draw_body(image, owner, walker, track, x, y)
-            colors, alpha = self._sprite(track, moment)
-            self._paste(image, owner, colors, alpha, round(x), round(y), track)
-            places.append((track, walker, moment, x, y))
-        visible = [self._seen(owner, *place) for place in places]
-        found = [entry for entry in visible if entry is not None]
-        boxes = np.array([box for box, *_ in found], np.float32).reshape(-1, 4)
+        placements = [walker.placement(index / self.fps, self._hall) for walker in self._walkers]
+        # Far people first: near ones walk in front of them.
+        order = sorted(range(len(placements)), key=lambda track: placements[track].head_px)
+        image = self._empty.copy()
+        owners = np.full((self.height, self.width), -1, np.int16)
+        for rank, track in enumerate(order):
+            self._draw_walker(image, owners, track, placements[track], rank)
+        return self._with_truth(_with_noise(image, [self._seed, 23, index]), owners, placements, order)
+
+    def _draw_walker(
+        self, image: Uint8Array, owners: npt.NDArray[np.int16], track: int, placement: Placement, rank: int
+    ) -> None:
+        person = self._walkers[track].person
+        draw_body((image, owners), placement.center, placement.head_px, person.cloth, person.skin, placement.step, rank)
+        look = round(_LOOKS * placement.heading)
+        _paste(image, owners, self._sprite(track, placement.moment, look), placement, rank)
+
+    def _sprite(self, track: int, moment: int, look: int) -> npt.NDArray[np.float32]:
+        key = (track, moment, look)
+        if key not in self._sprites:
+            side = round(_SPRITE_HEADS / 2 * self._hall.head_px_of(self._walkers[track].nearness))
+            self._sprites[key] = _draw_sprite(self._walkers[track], moment, look / _LOOKS, max(8, side))
+            if len(self._sprites) > _CACHED_SPRITES:
+                self._sprites.popitem(last=False)
+        return self._sprites[key]
+
+    def _with_truth(
+        self, image: Uint8Array, owners: npt.NDArray[np.int16], placements: list[Placement], order: list[int]
+    ) -> CrowdFrame:
+        found = []
+        for track, (walker, placement) in enumerate(zip(self._walkers, placements, strict=True)):
+            box = _clipped(_face_box(walker, placement), self.width, self.height)
+            if box is not None:
+                label = walker.expressions[placement.moment]
+                found.append((box, track, label, _visible_part(owners, box, order.index(track))))
         return CrowdFrame(
-            image=_with_noise(image, index),
-            boxes=boxes,
+            image=image,
+            boxes=np.array([box for box, *_ in found], np.float32).reshape(-1, 4),
             track_ids=np.array([track for _, track, _, _ in found], np.int64),
             label_indices=np.array([label for _, _, label, _ in found], np.int64),
             visibility=np.array([share for *_, share in found], np.float32),
         )
 
-    def _sprite(self, track: int, moment: int) -> tuple[Uint8Array, Uint8Array]:
-        key = (track, moment)
-        if key not in self._sprites:
-            walker = self._walkers[track]
-            self._sprites[key] = _draw_sprite(walker, moment)
-            if len(self._sprites) > _CACHED_SPRITES:
-                self._sprites.popitem(last=False)
-        return self._sprites[key]
 
-    def _draw_body(
-        self, image: Uint8Array, owner: npt.NDArray[np.int16], walker: _Walker, track: int, x: float, y: float
-    ) -> None:
-        # From the shoulders of the sprite down: coat and legs.
-        half = walker.head_px / 2
-        light = 1.0 + 0.3 * walker.circumstances.light_contrast * float(np.sin(walker.circumstances.light_angle))
-        for outline, shade in ((_COAT, 0.8), (_LEGS, 0.4)):
-            points = np.rint((np.array([x, y]) + half * outline) * 8).astype(np.int32)
-            red, green, blue = shaded(walker.person.cloth, shade * light)
-            cv2.fillPoly(image, [points], (red, green, blue), cv2.LINE_AA, 3)
-            cv2.fillPoly(owner, [points], (float(track),), cv2.LINE_8, 3)
-
-    def _paste(
-        self,
-        image: Uint8Array,
-        owner: npt.NDArray[np.int16],
-        colors: Uint8Array,
-        alpha: Uint8Array,
-        x: int,
-        y: int,
-        track: int,
-    ) -> None:
-        side = len(colors)
-        left, top = x - side // 2, y - round(side / _SPRITE_HEADS)
-        x0, y0, x1, y1 = max(left, 0), max(top, 0), min(left + side, self.width), min(top + side, self.height)
-        if x0 >= x1 or y0 >= y1:
-            return
-        part = (slice(y0 - top, y1 - top), slice(x0 - left, x1 - left))
-        target = (slice(y0, y1), slice(x0, x1))
-        share = alpha[part][..., None].astype(np.float32) / 255.0
-        blended = image[target] + share * (colors[part].astype(np.float32) - image[target])
-        image[target] = blended.astype(np.uint8)
-        owner[target][alpha[part] > 127] = track
-
-    def _seen(
-        self, owner: npt.NDArray[np.int16], track: int, walker: _Walker, moment: int, x: float, y: float
-    ) -> tuple[tuple[float, float, float, float], int, int, float] | None:
-        half_height, half_width = walker.head_px / 2, walker.head_px / 2 * (walker.person.head_width + 0.06)
-        chin = chin_level(walker.units[moment].jaw_drop)
-        box = (x - half_width, y - half_height, x + half_width, y + half_height * chin)
-        inside = (max(box[0], 0.0), max(box[1], 0.0), min(box[2], float(self.width)), min(box[3], float(self.height)))
-        area = max(inside[2] - inside[0], 0.0) * max(inside[3] - inside[1], 0.0)
-        # A face that is mostly outside the frame is no face to be found.
-        if area < 0.6 * (box[2] - box[0]) * (box[3] - box[1]):
-            return None
-        region = owner[round(inside[1]) : round(inside[3]), round(inside[0]) : round(inside[2])]
-        mine, others = int(np.count_nonzero(region == track)), int(np.count_nonzero(region > track))
-        return inside, track, walker.expressions[moment], mine / max(1, mine + others)
+Box = tuple[float, float, float, float]
 
 
-def _sample_walker(
-    rng: np.random.Generator, width: int, height: int, head_px: tuple[float, float], seconds: float
-) -> _Walker:
-    nearness = rng.random() ** 1.6
-    size = head_px[0] * (head_px[1] / head_px[0]) ** nearness
-    expressions = tuple(int(label) for label in rng.integers(len(LABELS), size=int(seconds / _HELD_S) + 1))
-    circumstances = replace(
-        sample_circumstances(rng), occlusion=0.0, shift=(0.0, 0.0), zoom=1.0, roll=0.0, exposure=1.0
-    )
-    return _Walker(
-        person=sample_identity(rng),
-        circumstances=circumstances,
-        head_px=size,
-        start=(rng.uniform(0, width), height * (0.22 + 0.5 * nearness) + rng.normal(0, 0.03 * height)),
-        speed=float(rng.choice([-1.0, 1.0])) * size * rng.uniform(0.1, 0.9),
-        sway=rng.uniform(0.02, 0.06) * size,
-        phase=rng.uniform(0, 2 * np.pi),
-        expressions=expressions,
-        units=tuple(sample_action_units(LABELS[label], rng) for label in expressions),
-    )
+def _face_box(walker: Walker, placement: Placement) -> Box:
+    half = placement.head_px / 2
+    half_width = half * (walker.person.head_width + 0.06)
+    x, y = placement.center
+    chin = chin_level(walker.units[placement.moment].jaw_drop)
+    return x - half_width, y - half, x + half_width, y + half * chin
 
 
-def _position(walker: _Walker, time_s: float, width: int) -> tuple[float, float]:
-    # To and fro between the edges, without a jump.
-    margin = walker.head_px
-    span = width - 2 * margin
-    travelled = (walker.start[0] - margin + walker.speed * time_s) % (2 * span)
-    x = margin + (travelled if travelled < span else 2 * span - travelled)
-    return x, walker.start[1] + walker.sway * float(np.sin(2 * np.pi * 1.6 * time_s + walker.phase))
+def _clipped(box: Box, width: int, height: int) -> Box | None:
+    inside = max(box[0], 0.0), max(box[1], 0.0), min(box[2], float(width)), min(box[3], float(height))
+    area = max(inside[2] - inside[0], 0.0) * max(inside[3] - inside[1], 0.0)
+    return inside if area >= _MIN_INSIDE * (box[2] - box[0]) * (box[3] - box[1]) else None
 
 
-def _draw_sprite(walker: _Walker, moment: int) -> tuple[Uint8Array, Uint8Array]:
-    side = max(8, round(walker.head_px / 2 * _SPRITE_HEADS))
-    canvas = max(112, 2 * side)
-    # The head's middle is a third from the top, where `_paste` expects it.
-    circumstances = replace(walker.circumstances, shift=(0.0, 1 / _SPRITE_HEADS - 0.5))
+def _visible_part(owners: npt.NDArray[np.int16], box: Box, rank: int) -> float:
+    x0, y0, x1, y1 = (round(value) for value in box)
+    region = owners[y0:y1, x0:x1]
+    mine, in_front = int(np.count_nonzero(region == rank)), int(np.count_nonzero(region > rank))
+    return mine / max(1, mine + in_front)
+
+
+def _draw_sprite(walker: Walker, moment: int, heading: float, side: int) -> npt.NDArray[np.float32]:
+    """Return a head as float32 (side, side, 4): colours times opacity, and the opacity from 0 to 1."""
+    canvas = max(_MIN_CANVAS, 2 * side)
+    circumstances = replace(walker.circumstances, yaw=0.6 * walker.circumstances.yaw + _MAX_TURN * heading)
     parameters = FaceParameters(walker.person, walker.units[moment], circumstances, noise_seed=0)
-    colors, alpha = draw_person(parameters, canvas, half_height=1 / _SPRITE_HEADS)
-    shape = (side, side)
-    # Colours outside the person are black: they must not bleed in while shrinking.
-    weight = cv2.resize(alpha, shape, interpolation=cv2.INTER_AREA).astype(np.float32)
-    shrunk = cv2.resize(colors * (alpha[..., None] > 0), shape, interpolation=cv2.INTER_AREA).astype(np.float32)
-    full = np.clip(shrunk * 255.0 / np.maximum(weight, 1.0)[..., None], 0, 255)
-    return np.asarray(full, np.uint8), np.asarray(weight, np.uint8)
+    lift = 0.5 - _SPRITE_MIDDLE / _SPRITE_HEADS
+    colors, alpha = draw_person(parameters, canvas, 1 / _SPRITE_HEADS, lift, shoulders=False)
+    opacity = (alpha > 0).astype(np.float32)[..., None]
+    premultiplied = np.concatenate([colors * opacity, opacity], axis=2)
+    return np.asarray(cv2.resize(premultiplied, (side, side), interpolation=cv2.INTER_AREA), np.float32)
 
 
-def _hall(width: int, height: int, rng: np.random.Generator) -> Uint8Array:
-    tone = rng.uniform(120, 190)
-    wall = np.linspace(tone, tone - 50, height)[:, None, None] + np.array([4.0, 0.0, -6.0])
-    hall = np.repeat(wall, width, axis=1)
-    floor = round(0.42 * height)
-    hall[floor:] = np.linspace(90, 130, height - floor)[:, None, None] + np.array([0.0, 2.0, 6.0])
-    for _ in range(14):
-        x, span = int(rng.uniform(0, width)), int(rng.uniform(12, 70))
-        top = int(rng.uniform(0, 0.2 * height))
-        shade = rng.normal(0, 26, 3) * 0.6 + rng.normal(0, 22)
-        hall[top : floor - int(rng.uniform(0, 0.1 * height)), x : x + span] += shade
-    blurred = cv2.GaussianBlur(np.clip(hall, 0, 255).astype(np.uint8), (0, 0), 1.6)
-    texture = rng.normal(0, 3, (height, width, 1))
-    return np.asarray(np.clip(blurred + texture, 0, 255), np.uint8)
+def _paste(
+    image: Uint8Array, owners: npt.NDArray[np.int16], sprite: npt.NDArray[np.float32], placement: Placement, rank: int
+) -> None:
+    # To a fraction of a pixel: small heads would tremble if they were put on whole pixels.
+    side = _SPRITE_HEADS / 2 * placement.head_px
+    left = placement.center[0] - side / 2
+    top = placement.center[1] - side * _SPRITE_MIDDLE / _SPRITE_HEADS
+    x0, y0 = max(0, int(np.floor(left))), max(0, int(np.floor(top)))
+    x1, y1 = min(image.shape[1], int(np.ceil(left + side))), min(image.shape[0], int(np.ceil(top + side)))
+    if x0 >= x1 or y0 >= y1:
+        return
+    scale = side / len(sprite)
+    shift_x, shift_y = left - x0 + 0.5 * scale - 0.5, top - y0 + 0.5 * scale - 0.5
+    to_frame = np.array([[scale, 0.0, shift_x], [0.0, scale, shift_y]])
+    placed = cv2.warpAffine(sprite, to_frame, (x1 - x0, y1 - y0), flags=cv2.INTER_LINEAR)
+    opacity = placed[..., 3:]
+    image[y0:y1, x0:x1] = (image[y0:y1, x0:x1] * (1.0 - opacity) + placed[..., :3]).astype(np.uint8)
+    owners[y0:y1, x0:x1][opacity[..., 0] > 0.5] = rank
 
 
-def _with_noise(image: Uint8Array, index: int) -> Uint8Array:
-    noise = np.random.default_rng([23, index]).integers(-4, 5, image.shape[:2], dtype=np.int16)
+def _with_noise(image: Uint8Array, key: list[int]) -> Uint8Array:
+    noise = np.random.default_rng(key).integers(-4, 5, image.shape[:2], dtype=np.int16)
     return np.asarray(np.clip(image + noise[..., None], 0, 255), np.uint8)

@@ -60,10 +60,15 @@ PROTOTYPES = MappingProxyType(
         "surprise": ActionUnits(
             inner_brow_raise=1.0, outer_brow_raise=1.0, upper_lid_raise=0.8, lips_part=0.7, jaw_drop=0.7
         ),
-        "sadness": ActionUnits(inner_brow_raise=0.9, brow_lower=0.35, lip_corner_depress=1.0, chin_raise=0.6),
+        "sadness": ActionUnits(inner_brow_raise=0.9, brow_lower=0.2, lip_corner_depress=1.0, chin_raise=0.6),
         "anger": ActionUnits(brow_lower=1.0, upper_lid_raise=0.35, lid_tighten=0.8, lip_tighten=0.9, chin_raise=0.2),
         "disgust": ActionUnits(
-            brow_lower=0.45, cheek_raise=0.4, nose_wrinkle=1.0, upper_lip_raise=1.0, lip_corner_depress=0.35
+            brow_lower=0.45,
+            cheek_raise=0.4,
+            nose_wrinkle=1.0,
+            upper_lip_raise=1.0,
+            lip_corner_depress=0.35,
+            lips_part=0.35,
         ),
         "fear": ActionUnits(
             inner_brow_raise=1.0,

@@ -33,7 +33,13 @@ def _brow(canvas: Canvas, person: Identity, units: ActionUnits, side: float) -> 
     start, end = person.eye_distance - 0.19 - squeeze, person.eye_distance + 0.21
     top = curve((start, inner - half), ((start + end) / 2, middle - half), (end, outer - 0.3 * half))
     bottom = curve((start, inner + half), ((start + end) / 2, middle + half), (end, outer + 0.3 * half))
-    canvas.fill(np.concatenate([top, bottom[::-1]]) * np.array([side, 1.0]), shaded(person.hair, 0.9))
+    canvas.fill(np.concatenate([top, bottom[::-1]]) * np.array([side, 1.0]), _brow_color(person))
+
+
+def _brow_color(person: Identity) -> Color:
+    # Brows are darker than fair hair, and seldom fairer than the skin.
+    red, green, blue = (0.8 * min(hair, 0.7 * skin) for hair, skin in zip(person.hair, person.skin, strict=True))
+    return red, green, blue
 
 
 def _eye(canvas: Canvas, person: Identity, units: ActionUnits, circumstances: Circumstances, side: float) -> None:
@@ -41,7 +47,7 @@ def _eye(canvas: Canvas, person: Identity, units: ActionUnits, circumstances: Ci
     upper = 0.07 + 0.075 * units.upper_lid_raise - 0.022 * units.lid_tighten - 0.02 * units.cheek_raise
     lower = 0.04 + 0.008 * units.upper_lid_raise - 0.022 * units.lid_tighten - 0.03 * units.cheek_raise
     upper, lower = max(upper, 0.012), max(lower, 0.004)
-    droop = 0.02 * units.inner_brow_raise * (1 - units.upper_lid_raise)
+    droop = 0.04 * units.inner_brow_raise * (1 - units.upper_lid_raise)
     lid = curve(
         (center - half, EYE_LEVEL + 0.012),
         (center - 0.3 * half, EYE_LEVEL - upper),
@@ -125,7 +131,7 @@ def _mouth(canvas: Canvas, person: Identity, units: ActionUnits) -> None:
     corner = MOUTH_LEVEL - person.resting_mouth - 0.125 * units.lip_corner_pull + 0.105 * units.lip_corner_depress
     corner += 0.02 * units.lip_stretch
     opening = 0.055 * units.lips_part + 0.20 * units.jaw_drop
-    upper = MOUTH_LEVEL - 0.05 * units.upper_lip_raise - 0.25 * opening - 0.03 * units.chin_raise
+    upper = MOUTH_LEVEL - 0.075 * units.upper_lip_raise - 0.25 * opening - 0.03 * units.chin_raise
     lower = MOUTH_LEVEL + 0.75 * opening - 0.03 * units.chin_raise + 0.03 * units.lip_corner_pull
     lips = person.lip_thickness * (1 - 0.6 * units.lip_tighten)
     lip_color = _lip_color(person.skin)

@@ -15,8 +15,8 @@ def chin_level(jaw_drop: float) -> float:
     return 0.97 + 0.12 * jaw_drop
 
 
-def draw_body(canvas: Canvas, person: Identity) -> None:
-    """Draw hair that hangs behind, shoulders and neck."""
+def draw_bust(canvas: Canvas, person: Identity, *, shoulders: bool) -> None:
+    """Draw hair that hangs behind, shoulders if wanted, and the neck."""
     if person.hair_style is HairStyle.LONG:
         width = person.head_width
         back = curve(
@@ -28,8 +28,9 @@ def draw_body(canvas: Canvas, person: Identity) -> None:
             (width + 0.12, 1.15),
         )
         canvas.fill(back, shaded(person.hair, 0.75), on_face=False)
-    shoulders = curve((-2.2, 3.4), (-1.75, 1.75), (-0.45, 1.28), (0.45, 1.28), (1.75, 1.75), (2.2, 3.4))
-    canvas.fill(shoulders, person.cloth, on_face=False)
+    if shoulders:
+        coat = curve((-2.2, 3.4), (-1.75, 1.75), (-0.45, 1.28), (0.45, 1.28), (1.75, 1.75), (2.2, 3.4))
+        canvas.fill(coat, person.cloth, on_face=False)
     neck = np.array([[-0.4, 0.5], [0.4, 0.5], [0.46, 1.3], [0.0, 1.5], [-0.46, 1.3]])
     canvas.fill(neck, shaded(person.skin, 0.78), on_face=False)
 

@@ -18,7 +18,7 @@ _SKINS: tuple[Color, ...] = (
     (198, 140, 100),
     (150, 100, 66),
     (108, 70, 46),
-    (78, 50, 36),
+    (90, 60, 45),
 )
 _HAIRS: tuple[Color, ...] = (
     (28, 22, 20),
@@ -107,6 +107,7 @@ class Circumstances:
         zoom: Size of the face in the crop, 1 for normal.
         occlusion: Part of the face that something covers, 0 for nothing.
         occlusion_angle: Where it comes from, in radians.
+        blur: Standard deviation of the lens's and the motion's blur, in crop sides.
         noise: Standard deviation of the sensor's noise, in grey levels.
         background: Seed of the background.
     """
@@ -123,6 +124,7 @@ class Circumstances:
     zoom: float
     occlusion: float
     occlusion_angle: float
+    blur: float
     noise: float
     background: int
 
@@ -135,7 +137,7 @@ def sample_identity(rng: np.random.Generator) -> Identity:
         hair=_mixed(_HAIRS, rng),
         hair_style=list(HairStyle)[int(rng.integers(len(HairStyle)))],
         iris=_IRISES[int(rng.integers(len(_IRISES)))],
-        cloth=_color(rng.uniform(30, 220, 3)),
+        cloth=muted_color(rng),
         head_width=rng.uniform(0.70, 0.82),
         jaw=rng.uniform(0.45, 0.8),
         eye_distance=rng.uniform(0.28, 0.34),
@@ -144,7 +146,7 @@ def sample_identity(rng: np.random.Generator) -> Identity:
         brow_thickness=rng.uniform(0.035, 0.075),
         nose_length=rng.uniform(0.34, 0.44),
         nose_width=rng.uniform(0.10, 0.17),
-        mouth_width=rng.uniform(0.22, 0.29),
+        mouth_width=rng.uniform(0.24, 0.30),
         lip_thickness=rng.uniform(0.035, 0.075),
         resting_mouth=rng.uniform(-0.012, 0.012),
         glasses=float(rng.random() < 0.2) * rng.uniform(0.5, 1.0),
@@ -161,16 +163,22 @@ def sample_circumstances(rng: np.random.Generator) -> Circumstances:
         roll=rng.normal(0, 0.09),
         light_angle=rng.uniform(0, 2 * np.pi),
         light_contrast=rng.uniform(0.0, 0.4),
-        exposure=rng.uniform(0.8, 1.15),
+        exposure=rng.uniform(0.85, 1.15),
         warmth=rng.normal(0, 0.05),
         gaze=(rng.normal(0, 0.3), rng.normal(0, 0.15)),
         shift=(rng.normal(0, 0.02), rng.normal(0, 0.02)),
         zoom=rng.uniform(0.92, 1.06),
         occlusion=float(rng.random() < 0.08) * rng.uniform(0.1, 0.3),
         occlusion_angle=rng.uniform(0, 2 * np.pi),
-        noise=rng.uniform(1.0, 6.0),
+        blur=0.02 * rng.random() ** 1.5,
+        noise=rng.uniform(0.5, 4.0),
         background=int(rng.integers(2**31)),
     )
+
+
+def muted_color(rng: np.random.Generator) -> Color:
+    """Draw a colour as clothes and walls have it: any hue, rarely a loud one."""
+    return _color(np.clip(rng.uniform(35, 200) + rng.normal(0, 26, 3), 15, 235))
 
 
 def _mixed(colors: tuple[Color, ...], rng: np.random.Generator) -> Color:

@@ -11,13 +11,14 @@ import numpy.typing as npt
 from .canvas import Canvas, HeadPose
 from .expressions import ActionUnits
 from .features import draw_beard, draw_features, draw_glasses
-from .head import apply_light, chin_level, draw_body, draw_hair, draw_occlusion, draw_skull
+from .head import apply_light, chin_level, draw_bust, draw_hair, draw_occlusion, draw_skull
 from .identity import Circumstances, Identity
 
 Uint8Array = npt.NDArray[np.uint8]
 
 _SUPERSAMPLING = 2
 _MIN_CANVAS = 112
+_NO_BLUR_PX = 0.2
 # A tight crop, as face data sets have it: from the hairline to the chin.
 _FACE_HALF_HEIGHT = 0.54
 _FACE_LIFT = 0.06
@@ -57,12 +58,14 @@ def render_face(parameters: FaceParameters, size: int) -> Uint8Array:
     soft = cv2.GaussianBlur(alpha, (3, 3), 0)[..., None].astype(np.float32) / 255.0
     composed = backdrop + soft * (person.astype(np.float32) - backdrop)
     small = cv2.resize(composed, (size, size), interpolation=cv2.INTER_AREA)
+    if parameters.circumstances.blur * size > _NO_BLUR_PX:
+        small = cv2.GaussianBlur(small, (0, 0), parameters.circumstances.blur * size)
     noise = np.random.default_rng(parameters.noise_seed).standard_normal(small.shape, np.float32)
     return np.asarray(np.clip(small + parameters.circumstances.noise * noise, 0, 255), np.uint8)
 
 
 def draw_person(
-    parameters: FaceParameters, side: int, half_height: float, lift: float = 0.0
+    parameters: FaceParameters, side: int, half_height: float, lift: float = 0.0, *, shoulders: bool = True
 ) -> tuple[Uint8Array, Uint8Array]:
     """Draw a person without background and noise.
 
@@ -71,6 +74,7 @@ def draw_person(
         side: Side of the canvas in pixels.
         half_height: Half height of the head as a fraction of the side.
         lift: How far the middle of the head is above that of the canvas, as a fraction of the side.
+        shoulders: Whether to draw shoulders; a crowd's people have bodies instead.
 
     Returns:
         The colours, uint8 (side, side, 3), and where the person is, uint8 (side, side).
@@ -80,7 +84,7 @@ def draw_person(
     scale = half_height * circumstances.zoom * side
     canvas = Canvas(side, HeadPose(middle, scale, circumstances.yaw, circumstances.pitch, circumstances.roll))
     chin = chin_level(units.jaw_drop)
-    draw_body(canvas, person)
+    draw_bust(canvas, person, shoulders=shoulders)
     face = draw_skull(canvas, person, chin)
     draw_beard(canvas, person, chin)
     draw_features(canvas, person, units, circumstances)
