@@ -95,10 +95,10 @@ def evaluate(
     as_json: Annotated[bool, typer.Option("--json", help="Print everything, confusion matrices too, as JSON.")] = False,
 ) -> None:
     """Measure accuracy by face size; several implementations of the same model go into one table."""
+    wanted, names = parse_sizes(sizes), _runner_names(runners)
     loaded = ModelBundle.load(bundle)
     dataset = with_labels(open_dataset(data, split), loaded.manifest.labels)
-    wanted = parse_sizes(sizes)
-    reports = {name: _evaluate(loaded, name, dataset, wanted) for name in _runner_names(runners)}
+    reports = {name: _evaluate(loaded, name, dataset, wanted) for name in names}
     if as_json:
         print_json({name: report.to_json() for name, report in reports.items()})
         return

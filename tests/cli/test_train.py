@@ -1,0 +1,129 @@
+"""``fsrfer-train`` from outside: a folder of pictures in, a bundle and tables out."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+
+import cv2
+import numpy as np
+import pytest
+
+RECIPE = """
+name = "tiny"
+color = "gray"
+input_size = 16
+[extractor]
+epochs = 2
+batch_size = 8
+[super_resolution]
+epochs = 1
+batch_size = 8
+[super_resolution.weights]
+feature = 1.0
+[backbone]
+stem_channels = 4
+stage_channels = [6, 8]
+blocks_per_stage = 1
+[generator]
+kind = "residual"
+channels = 4
+[validation]
+face_sizes = [16, 8]
+"""
+
+
+def run(*words: str, cwd) -> subprocess.CompletedProcess[str]:
+    code = "from fsrfer.cli.main import train; train()"
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", "COLUMNS": "160"}
+    return subprocess.run(
+        [sys.executable, "-c", code, *words], capture_output=True, text=True, check=False, cwd=cwd, env=environment
+    )
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory):
+    """A folder with pictures of two expressions, a recipe, and a bundle that was trained on them."""
+    folder = tmp_path_factory.mktemp("train")
+    rng = np.random.default_rng(0)
+    for split, count in (("train", 8), ("valid", 4), ("test", 4)):
+        for level, label in ((60, "neutral"), (190, "happiness")):
+            (folder / "faces" / split / label).mkdir(parents=True)
+            for index in range(count):
+                picture = np.clip(rng.normal(level, 20, (20, 20, 3)), 0, 255).astype(np.uint8)
+                cv2.imwrite(str(folder / "faces" / split / label / f"{index}.png"), picture)
+    (folder / "tiny.toml").write_text(RECIPE)
+    done = run("fit", "--data", "folder:faces", "--recipe", "tiny.toml", "--output", "bundle", cwd=folder)
+    assert done.returncode == 0, done.stderr
+    assert "fsrfer-tiny on the test split" in done.stdout
+    return folder
+
+
+def test_fit_leaves_a_bundle(place):
+    manifest = json.loads((place / "bundle" / "bundle.json").read_text())
+    assert manifest["labels"] == ["neutral", "happiness"]
+    assert manifest["recipe"]["extractor"]["epochs"] == 2
+    assert set(manifest["artifacts"]) == {"weights", "model-card"}
+
+
+def test_evaluate_reproduces_the_bundles_own_figures(place):
+    done = run("evaluate", "bundle", "--data", "folder:faces", "--sizes", "16,8", "--json", cwd=place)
+    assert done.returncode == 0, done.stderr
+    told = json.loads(done.stdout)["pytorch"]["sizes"]
+    kept = json.loads((place / "bundle" / "bundle.json").read_text())["metrics"]["test"]["sizes"]
+    assert told == kept
+
+
+def test_evaluate_without_the_graph_says_how_to_make_it(place):
+    done = run("evaluate", "bundle", "--data", "folder:faces", "--runners", "fp32", cwd=place)
+    assert done.returncode == 1
+    assert done.stderr.endswith("has no onnx-fp32. Next: fsrfer-export onnx bundle\n")
+
+
+def test_showcase_draws_a_picture(place):
+    words = (
+        "showcase",
+        "bundle",
+        "--data",
+        "folder:faces",
+        "--output",
+        "shown.png",
+        "--face-size",
+        "8",
+        "--faces",
+        "4",
+    )
+    done = run(*words, cwd=place)
+    assert done.returncode == 0, done.stderr
+    picture = cv2.imread(str(place / "shown.png"))
+    assert picture.shape[1] > 600
+    assert picture.std() > 10
+
+
+def test_recipes_are_listed(place):
+    done = run("recipes", cwd=place)
+    assert done.returncode == 0
+    assert all(name in done.stdout for name in ("demo", "edge", "paper"))
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "told"),
+    [
+        (("fit", "--data", "folder:nowhere", "--output", "x"), 1, "nowhere"),
+        (("fit", "--data", "faces", "--output", "x"), 2, "folder:faces"),
+        (("fit", "--data", "folder:faces", "--recipe", "bogus", "--output", "x"), 1, "no recipe 'bogus'"),
+        (("fit", "--data", "folder:faces", "--epochs", "many", "--output", "x"), 2, "--epochs cannot be read"),
+        (("fit", "--data", "folder:faces", "--epochs", "0,1", "--output", "x"), 2, "--epochs cannot be read"),
+        (("fit", "--data", "folder:faces"), 2, "--output"),
+        (("evaluate", "bundle", "--runners", "bogus"), 2, "--runners cannot be read"),
+        (("evaluate", "nowhere"), 1, "is not a model bundle"),
+        (("evaluate", "bundle", "--data", "folder:faces", "--sizes", "big"), 2, "--sizes cannot be read"),
+    ],
+)
+def test_mistakes_end_with_their_code_and_one_line(place, words, code, told):
+    done = run(*words, cwd=place)
+    assert done.returncode == code, done.stderr
+    assert told in done.stderr
+    assert "Traceback" not in done.stderr

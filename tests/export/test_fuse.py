@@ -1,0 +1,146 @@
+"""Fusing a network into one graph: names, shapes, folding, and the proof that ends it."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import onnx
+import pytest
+import torch
+
+from fsrfer.core import ArtifactKind, BundleManifest, ColorMode, GraphSpec, ModelBundle, PreprocessSpec, Provenance
+from fsrfer.core.errors import EngineBuildError, ParityError
+from fsrfer.core.schema import to_mapping
+from fsrfer.export import fuse as fusing
+from fsrfer.export.fuse import export_onnx, fuse
+from fsrfer.runtime import ExpressionClassifier, OnnxRuntimeRunner
+from fsrfer.training.models import (
+    BackboneConfig,
+    ExpressionNetwork,
+    GeneratorConfig,
+    GeneratorKind,
+    NetworkConfig,
+    store_network,
+)
+
+GENERATORS = {
+    "none": GeneratorConfig(GeneratorKind.NONE),
+    "residual": GeneratorConfig(GeneratorKind.RESIDUAL, channels=8),
+    "rrdb": GeneratorConfig(GeneratorKind.RRDB, channels=8, growth=4, blocks=1),
+    "rrdb with bypass": GeneratorConfig(GeneratorKind.RRDB, channels=8, growth=4, blocks=1, bypass_full_size=True),
+}
+FACES = [np.random.default_rng(seed).integers(0, 256, (32, 32, 3), dtype=np.uint8) for seed in range(6)]
+
+
+def trained_looking(config: NetworkConfig) -> ExpressionNetwork:
+    """A network whose parts all matter: batch statistics and zero-initialised weights are filled."""
+    torch.manual_seed(0)
+    network = ExpressionNetwork(config)
+    for module in network.modules():
+        if isinstance(module, torch.nn.BatchNorm2d):
+            torch.nn.init.normal_(module.running_mean, std=0.3)
+            torch.nn.init.uniform_(module.running_var, 0.5, 2.0)
+    if network.generator is not None:
+        for parameter in network.generator.parameters():
+            torch.nn.init.normal_(parameter, std=0.15)
+    return network.eval()
+
+
+def bundle_of(path, generator: GeneratorConfig, channels: int = 3) -> ModelBundle:
+    config = NetworkConfig(channels, 16, 4, backbone=BackboneConfig(6, (8, 12), 1), generator=generator)
+    network = trained_looking(config)
+    manifest = BundleManifest(
+        name="tiny",
+        labels=("neutral", "happiness", "surprise", "anger"),
+        preprocess=PreprocessSpec(16, 16, ColorMode.RGB if channels == 3 else ColorMode.GRAY),
+        graph=GraphSpec(face_size_input="face_size" if network.needs_face_size else None),
+        architecture=to_mapping(config),
+        recipe={"name": "tiny"},
+        provenance=Provenance.now(seed=0, dataset_ids=("none",)),
+    )
+    return store_network(ModelBundle.create(path, manifest), network)
+
+
+@pytest.fixture(scope="module")
+def residual(tmp_path_factory) -> ModelBundle:
+    bundle = bundle_of(tmp_path_factory.mktemp("residual"), GENERATORS["residual"])
+    return export_onnx(bundle, FACES, (16, 8))[0]
+
+
+@pytest.mark.parametrize("name", list(GENERATORS))
+@pytest.mark.parametrize("channels", [1, 3])
+def test_the_graph_equals_the_network(tmp_path, name, channels):
+    bundle, report = export_onnx(bundle_of(tmp_path, GENERATORS[name], channels), FACES, (16, 12, 6))
+    assert [(row.face_size_px, row.count, row.agreement) for row in report.rows] == [
+        (16, 6, 1.0),
+        (12, 6, 1.0),
+        (6, 6, 1.0),
+    ]
+    assert max(row.max_error for row in report.rows) < 1e-3
+    runner = OnnxRuntimeRunner(bundle.artifact_path(ArtifactKind.ONNX_FP32))
+    conditioned = {"faces", "face_size"} if name in ("residual", "rrdb with bypass") else {"faces"}
+    assert set(runner.inputs) == conditioned
+    assert runner.inputs["faces"].describe() == f"uint8 (?, {channels}, 16, 16)"
+    assert list(runner.outputs) == ["logits", "probabilities"]
+
+
+@pytest.mark.parametrize("count", [1, 2, 7])
+def test_any_batch_size_is_served_alike(residual, count):
+    graph = residual.artifact_path(ArtifactKind.ONNX_FP32)
+    faces = [FACES[index % len(FACES)] for index in range(count)]
+    with ExpressionClassifier(OnnxRuntimeRunner(graph), residual.manifest) as model:
+        together = model.classify(faces).probabilities
+        alone = np.concatenate([model.classify([face]).probabilities for face in faces])
+    np.testing.assert_allclose(together, alone, atol=1e-6)
+
+
+def test_probabilities_are_the_softmax_of_the_logits(residual):
+    with OnnxRuntimeRunner(residual.artifact_path(ArtifactKind.ONNX_FP32)) as runner:
+        feed = {"faces": np.full((3, 3, 16, 16), 99, np.uint8), "face_size": np.array([16, 8, 6], np.float32)}
+        result = runner.infer(feed)
+    expected = torch.from_numpy(result["logits"]).softmax(dim=1).numpy()
+    np.testing.assert_allclose(result["probabilities"], expected, atol=1e-6)
+    assert not np.allclose(result["logits"][0], result["logits"][2])
+
+
+def test_normalisation_and_batch_norm_are_inside(residual):
+    model = onnx.load(residual.artifact_path(ArtifactKind.ONNX_FP32))
+    kinds = {node.op_type for node in model.graph.node}
+    assert "BatchNormalization" not in kinds
+    assert "Cast" in kinds
+    assert model.ir_version <= 10
+    assert {entry.domain: entry.version for entry in model.opset_import}[""] == 18
+
+
+def test_the_graph_says_what_it_is(residual):
+    with OnnxRuntimeRunner(residual.artifact_path(ArtifactKind.ONNX_FP32)) as runner:
+        told = runner.metadata
+    assert json.loads(told["fsrfer.labels"]) == list(residual.manifest.labels)
+    assert json.loads(told["fsrfer.preprocess"])["height"] == 16
+    assert json.loads(told["fsrfer.graph"])["face_size_input"] == "face_size"
+    assert json.loads(told["fsrfer.provenance"])["seed"] == 0
+    assert told["fsrfer.weights_sha256"] == residual.manifest.artifacts["weights"].sha256
+
+
+def test_a_graph_that_differs_is_not_kept(tmp_path, monkeypatch):
+    bundle = bundle_of(tmp_path, GENERATORS["residual"])
+
+    def fuse_wrongly(network, manifest, *, opset):
+        with torch.no_grad():
+            network.classifier.predict.bias[0] += 0.01
+        model = fuse(network, manifest, opset=opset)
+        with torch.no_grad():
+            network.classifier.predict.bias[0] -= 0.01
+        return model
+
+    monkeypatch.setattr(fusing, "fuse", fuse_wrongly)
+    with pytest.raises(ParityError, match=r"differs from PyTorch.*within 0\.001"):
+        export_onnx(bundle, FACES, (16, 8))
+    assert not ModelBundle.load(tmp_path).has(ArtifactKind.ONNX_FP32)
+    assert not (tmp_path / "model.onnx").exists()
+
+
+def test_an_operator_set_that_the_exporter_does_not_write_is_refused(tmp_path):
+    with pytest.raises(EngineBuildError, match=r"expected opset 16; found opset 18"):
+        export_onnx(bundle_of(tmp_path, GENERATORS["none"]), FACES, (16,), opset=16)
