@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import cv2
 import numpy as np
@@ -17,6 +18,9 @@ from .identity import Color
 
 Points = npt.NDArray[np.float64]
 _SUBPIXEL_BITS = 4
+# The ellipsoid of the face's surface, in half heights of the head.
+_PER_RADIUS = np.array([1 / 0.95, 1 / 1.25])
+_DEPTH = 0.75
 
 
 @dataclass(frozen=True)
@@ -39,20 +43,35 @@ class HeadPose:
 
     def on_face(self, points: Points) -> Points:
         """Return where points of the face's surface are on the canvas, float64 (N, 2), in pixels."""
-        x, y = points[:, 0], points[:, 1]
-        depth = 0.75 * np.sqrt(np.maximum(0.0, 1.0 - (x / 0.95) ** 2 - (y / 1.25) ** 2))
-        turned = x * np.cos(self.yaw) + depth * np.sin(self.yaw)
-        nodded = y * np.cos(self.pitch) + depth * np.sin(self.pitch)
-        return self._placed(turned, nodded)
+        scaled = points * _PER_RADIUS
+        depth = np.sqrt(np.maximum(0.0, 1.0 - np.einsum("nd,nd->n", scaled, scaled)))
+        return np.asarray(points @ self._turned + depth[:, None] * self._toward_camera + self._center)
 
     def flat(self, points: Points) -> Points:
         """Return where points of the outline are: they tilt and move with the head, but do not turn with it."""
-        return self._placed(points[:, 0] + 0.08 * np.sin(self.yaw), points[:, 1])
+        return np.asarray(points @ self._tilted + self._flat_center)
 
-    def _placed(self, x: Points, y: Points) -> Points:
+    # Matrices are kept: a face is some fifty curves, and each of them is placed.
+    @cached_property
+    def _tilted(self) -> Points:
         cos, sin = np.cos(self.roll), np.sin(self.roll)
-        rotated = np.stack([cos * x - sin * y, sin * x + cos * y], axis=1)
-        return np.asarray(self.center) + self.scale * rotated
+        return self.scale * np.array([[cos, sin], [-sin, cos]])
+
+    @cached_property
+    def _turned(self) -> Points:
+        return np.asarray(np.diag([np.cos(self.yaw), np.cos(self.pitch)]) @ self._tilted)
+
+    @cached_property
+    def _toward_camera(self) -> Points:
+        return np.asarray(_DEPTH * np.sin([self.yaw, self.pitch]) @ self._tilted)
+
+    @cached_property
+    def _center(self) -> Points:
+        return np.array(self.center)
+
+    @cached_property
+    def _flat_center(self) -> Points:
+        return np.asarray(self._center + np.array([0.08 * np.sin(self.yaw), 0.0]) @ self._tilted)
 
 
 class Canvas:
@@ -73,7 +92,7 @@ class Canvas:
         """Fill a polygon given in head coordinates, float64 (N, 2)."""
         placed = self._fixed(points, on_face)
         cv2.fillPoly(self.pixels, [placed], rgb(color), cv2.LINE_AA, _SUBPIXEL_BITS)
-        cv2.fillPoly(self.alpha, [placed], 255.0, cv2.LINE_8, _SUBPIXEL_BITS)
+        cv2.fillPoly(self.alpha, [placed], 255.0, cv2.LINE_AA, _SUBPIXEL_BITS)
 
     def stroke(self, points: Points, color: Sequence[float], width: float, *, closed: bool = False) -> None:
         """Draw a line over points of the face; its width is in head units."""
@@ -83,7 +102,7 @@ class Canvas:
 
     def disc(self, center: Points, radius: float, color: Sequence[float]) -> None:
         """Fill a circle around a point of the face, float64 (1, 2)."""
-        self.fill(center + radius * _CIRCLE, color)
+        self.fill(center + radius * CIRCLE, color)
 
     def mask_of(self, points: Points, *, on_face: bool = True) -> npt.NDArray[np.uint8]:
         """Return a mask of a polygon, uint8 (side, side), 0 or 255."""
@@ -93,22 +112,40 @@ class Canvas:
 
     def tint(self, mask: npt.NDArray[np.uint8], color: Sequence[float], strength: float, blur: float) -> None:
         """Blend a colour into a soft region; ``blur`` is in head units."""
-        soft = cv2.GaussianBlur(mask, (0, 0), max(0.5, blur * self.pose.scale))
-        share = (np.asarray(soft, np.float32) * np.float32(strength / 255.0))[..., None]
-        blended = self.pixels + share * (np.asarray(color, np.float32) - self.pixels)
-        self.pixels = np.asarray(blended, np.uint8)
+        sigma = max(0.5, blur * self.pose.scale)
+        x, y, width, height = cv2.boundingRect(mask)
+        margin = int(3 * sigma) + 1
+        region = slice(max(0, y - margin), y + height + margin), slice(max(0, x - margin), x + width + margin)
+        soft = np.asarray(cv2.GaussianBlur(mask[region], (0, 0), sigma), np.float32)
+        share = (soft * np.float32(strength / 255.0))[..., None]
+        under = self.pixels[region]
+        self.pixels[region] = (under + share * (np.asarray(color, np.float32) - under)).astype(np.uint8)
+
+    def shade(self, light: npt.NDArray[np.float32]) -> None:
+        """Multiply the pixels by light, float32 (side, side) or (side, side, 3)."""
+        gains = light[..., None] if light.ndim == 2 else light
+        self.pixels = np.minimum(self.pixels * gains, np.float32(255.0)).astype(np.uint8)
+
+    def take_over(self, drawn: Canvas, inside: Points) -> None:
+        """Take the pixels of another canvas inside a polygon on the face, float64 (N, 2)."""
+        cv2.copyTo(drawn.pixels, self.mask_of(inside), self.pixels)
+
+    def copy(self) -> Canvas:
+        """Return a canvas with pixels of its own, to draw on what shall not be covered."""
+        other = Canvas(0, self.pose)
+        other.pixels, other.alpha = self.pixels.copy(), self.alpha
+        return other
 
     def _fixed(self, points: Points, on_face: bool) -> npt.NDArray[np.int32]:
         placed = self.pose.on_face(points) if on_face else self.pose.flat(points)
-        return np.asarray(np.rint(placed * (1 << _SUBPIXEL_BITS)), np.int32)
+        return np.rint(placed * (1 << _SUBPIXEL_BITS)).astype(np.int32)
 
 
 def curve(*points: tuple[float, float]) -> Points:
     """Return a smooth line through points, float64 (N, 2): Catmull-Rom splines."""
     nodes = np.array([points[0], *points, points[-1]], np.float64)
-    around = np.stack([nodes[:-3], nodes[1:-2], nodes[2:-1], nodes[3:]])
-    inner = np.einsum("sk,knd->nsd", _SPLINE, around).reshape(-1, 2)
-    return np.concatenate([inner, nodes[-1:]])
+    around = nodes[_AROUND[: len(points) - 1]]
+    return np.concatenate([np.matmul(_SPLINE, around).reshape(-1, 2), nodes[-1:]])
 
 
 def mirrored(points: Points) -> Points:
@@ -129,7 +166,9 @@ def rgb(color: Sequence[float]) -> tuple[float, float, float]:
 
 
 _ANGLES = np.linspace(0, 2 * np.pi, 20, endpoint=False)
-_CIRCLE = np.stack([np.cos(_ANGLES), np.sin(_ANGLES)], axis=1)
+CIRCLE = np.stack([np.cos(_ANGLES), np.sin(_ANGLES)], axis=1)
+"""Points of the unit circle, float64 (20, 2)."""
+"""Points of the unit circle, float64 (20, 2)."""
 
 
 def _spline_weights(steps: int) -> Points:
@@ -140,4 +179,6 @@ def _spline_weights(steps: int) -> Points:
     return np.asarray(0.5 * powers @ catmull_rom)
 
 
-_SPLINE = _spline_weights(9)
+_SPLINE = _spline_weights(8)
+_MAX_SEGMENTS = 16
+_AROUND = np.arange(_MAX_SEGMENTS)[:, None] + np.arange(4)

@@ -24,7 +24,7 @@ Uint8Array = npt.NDArray[np.uint8]
 
 _SPRITE_HEADS = 3.0  # side of a sprite in half head heights: the head, and neck and hair below
 _SPRITE_MIDDLE = 1.25  # row of the head's middle in a sprite, in half head heights
-_MIN_CANVAS = 112
+_MIN_CANVAS = 96
 _LOOKS = 3  # how finely a head turns to either side where its person walks
 _MAX_TURN = 0.35
 _CACHED_SPRITES = 1024
@@ -179,8 +179,7 @@ def _draw_sprite(walker: Walker, moment: int, heading: float, side: int) -> npt.
     parameters = FaceParameters(walker.person, walker.units[moment], circumstances, noise_seed=0)
     lift = 0.5 - _SPRITE_MIDDLE / _SPRITE_HEADS
     colors, alpha = draw_person(parameters, canvas, 1 / _SPRITE_HEADS, lift, shoulders=False)
-    opacity = (alpha > 0).astype(np.float32)[..., None]
-    premultiplied = np.concatenate([colors * opacity, opacity], axis=2)
+    premultiplied = np.dstack([colors.astype(np.float32), alpha.astype(np.float32) / 255.0])
     return np.asarray(cv2.resize(premultiplied, (side, side), interpolation=cv2.INTER_AREA), np.float32)
 
 

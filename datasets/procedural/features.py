@@ -5,7 +5,7 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-from .canvas import Canvas, Points, curve, mirrored, rgb, shaded
+from .canvas import CIRCLE, Canvas, Points, curve, mirrored, rgb, shaded
 from .expressions import ActionUnits
 from .identity import Circumstances, Color, Identity
 
@@ -67,14 +67,13 @@ def _eye(canvas: Canvas, person: Identity, units: ActionUnits, circumstances: Ci
 
 
 def _iris(canvas: Canvas, person: Identity, circumstances: Circumstances, opening: Points, center: float) -> None:
-    # Drawn on a copy and taken over inside the opening only: lids cover the iris.
+    # Taken over inside the opening only: lids cover the iris.
     middle = np.array([[center + 0.03 * circumstances.gaze[0], EYE_LEVEL - 0.008 + 0.02 * circumstances.gaze[1]]])
-    under = canvas.pixels.copy()
-    canvas.disc(middle, 0.066, person.iris)
-    canvas.disc(middle, 0.032, (12, 10, 10))
-    canvas.disc(middle + np.array([[-0.022, -0.024]]), 0.013, (250, 250, 250))
-    inside = canvas.mask_of(opening)[..., None] > 0
-    canvas.pixels = np.where(inside, canvas.pixels, under)
+    bare = canvas.copy()
+    bare.disc(middle, 0.066, person.iris)
+    bare.disc(middle, 0.032, (12, 10, 10))
+    bare.disc(middle + np.array([[-0.022, -0.024]]), 0.013, (250, 250, 250))
+    canvas.take_over(bare, opening)
 
 
 def _nose(canvas: Canvas, person: Identity, units: ActionUnits) -> None:
@@ -169,14 +168,13 @@ def _teeth(canvas: Canvas, units: ActionUnits, inner: Points, upper: float, half
     shown = max(units.lip_corner_pull, units.lip_stretch, units.upper_lip_raise)
     if shown < 0.3:
         return
-    under = canvas.pixels.copy()
+    bare = canvas.copy()
     height = min(0.075, 0.8 * opening)
     row = np.array(
         [[-half, upper - 0.05], [half, upper - 0.05], [0.8 * half, upper + height], [-0.8 * half, upper + height]]
     )
-    canvas.fill(row, (236, 230, 218))
-    inside = canvas.mask_of(inner)[..., None] > 0
-    canvas.pixels = np.where(inside, canvas.pixels, under)
+    bare.fill(row, (236, 230, 218))
+    canvas.take_over(bare, inner)
 
 
 def _lip_color(skin: Color) -> Color:
@@ -190,8 +188,7 @@ def draw_glasses(canvas: Canvas, person: Identity) -> None:
         return
     color = shaded((60.0, 56.0, 60.0), 1.4 - person.glasses)
     for side in (-1.0, 1.0):
-        angles = np.linspace(0, 2 * np.pi, 24, endpoint=False)
-        rim = np.stack([side * person.eye_distance + 0.2 * np.cos(angles), EYE_LEVEL + 0.15 * np.sin(angles)], axis=1)
+        rim = np.array([side * person.eye_distance, EYE_LEVEL]) + CIRCLE * np.array([0.2, 0.15])
         canvas.stroke(rim, color, 0.02 + 0.015 * person.glasses, closed=True)
         ear = np.array([[side * (person.eye_distance + 0.2), EYE_LEVEL], [side * person.head_width, EYE_LEVEL - 0.02]])
         canvas.stroke(ear, color, 0.02)

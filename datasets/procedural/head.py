@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import cv2
 import numpy as np
-import numpy.typing as npt
 
-from .canvas import Canvas, Points, curve, shaded
+from .canvas import CIRCLE, Canvas, Points, curve, shaded
 from .identity import Circumstances, HairStyle, Identity
 
 
@@ -35,21 +34,18 @@ def draw_bust(canvas: Canvas, person: Identity, *, shoulders: bool) -> None:
     canvas.fill(neck, shaded(person.skin, 0.78), on_face=False)
 
 
-def draw_skull(canvas: Canvas, person: Identity, chin: float) -> npt.NDArray[np.uint8]:
-    """Draw ears and the skin of the face.
-
-    Returns:
-        The face's mask, uint8 (side, side), for the light.
-    """
+def draw_skull(canvas: Canvas, person: Identity, chin: float) -> None:
+    """Draw ears and the skin of the face, rounded off towards its edge."""
     for side in (-1.0, 1.0):
-        angles = np.linspace(0, 2 * np.pi, 16, endpoint=False)
-        ear = np.stack(
-            [side * (person.head_width + 0.02) + 0.09 * np.cos(angles), 0.04 + 0.19 * np.sin(angles)], axis=1
-        )
+        ear = np.array([side * (person.head_width + 0.02), 0.04]) + CIRCLE * np.array([0.09, 0.19])
         canvas.fill(ear, shaded(person.skin, 0.86), on_face=False)
     outline = _outline(person, chin)
     canvas.fill(outline, person.skin, on_face=False)
-    return canvas.mask_of(outline, on_face=False)
+    face = canvas.mask_of(outline, on_face=False)
+    distance = cv2.distanceTransform(face, cv2.DIST_L2, 3) / np.float32(0.35 * canvas.pose.scale)
+    rounding = np.float32(0.78) + np.float32(0.22) * np.minimum(distance, np.float32(1.0))
+    rounding[face == 0] = 1.0
+    canvas.shade(rounding)
 
 
 def draw_hair(canvas: Canvas, person: Identity) -> None:
@@ -82,15 +78,15 @@ def draw_hair(canvas: Canvas, person: Identity) -> None:
         _curls(canvas, person, width)
 
 
-def apply_light(canvas: Canvas, face: npt.NDArray[np.uint8], circumstances: Circumstances) -> None:
-    """Shade the whole person from one side, and round the face off towards its edge."""
-    side = canvas.pixels.shape[0]
-    axis = np.linspace(-1, 1, side, dtype=np.float32)
-    direction = np.cos(circumstances.light_angle) * axis[None, :] + np.sin(circumstances.light_angle) * axis[:, None]
-    light = 1.0 + circumstances.light_contrast * 0.6 * direction.astype(np.float32)
-    distance = cv2.distanceTransform(face, cv2.DIST_L2, 3) / np.float32(0.35 * canvas.pose.scale)
-    rounding = np.where(face > 0, 0.78 + 0.22 * np.minimum(distance, 1.0), 1.0).astype(np.float32)
-    canvas.pixels = np.clip(canvas.pixels * (light * rounding)[..., None], 0, 255).astype(np.uint8)
+def apply_light(canvas: Canvas, circumstances: Circumstances) -> None:
+    """Light the whole person from one side, as bright and warm as the circumstances say."""
+    axis = np.linspace(-1, 1, len(canvas.pixels), dtype=np.float32)
+    across, along = (
+        np.float32(0.6 * circumstances.light_contrast * part(circumstances.light_angle)) for part in (np.cos, np.sin)
+    )
+    light = 1.0 + across * axis[None, :] + along * axis[:, None]
+    warm = np.array([1.0 + circumstances.warmth, 1.0, 1.0 - circumstances.warmth], np.float32)
+    canvas.shade(light[..., None] * (np.float32(circumstances.exposure) * warm))
 
 
 def draw_occlusion(canvas: Canvas, person: Identity, circumstances: Circumstances) -> None:
@@ -129,6 +125,4 @@ def _curls(canvas: Canvas, person: Identity, width: float) -> None:
     for index in range(13):
         angle = np.pi * (1.04 + 0.92 * index / 12)
         center = np.array([[width * 0.95 * np.cos(angle), -0.15 + 0.85 * np.sin(angle)]])
-        circle = np.linspace(0, 2 * np.pi, 12, endpoint=False)
-        curl = center + 0.17 * np.stack([np.cos(circle), np.sin(circle)], axis=1)
-        canvas.fill(curl, shaded(person.hair, 0.85 + 0.3 * (index % 2)), on_face=False)
+        canvas.fill(center + 0.17 * CIRCLE, shaded(person.hair, 0.85 + 0.3 * (index % 2)), on_face=False)

@@ -170,7 +170,7 @@ def sample_circumstances(rng: np.random.Generator) -> Circumstances:
         zoom=rng.uniform(0.92, 1.06),
         occlusion=float(rng.random() < 0.08) * rng.uniform(0.1, 0.3),
         occlusion_angle=rng.uniform(0, 2 * np.pi),
-        blur=0.02 * rng.random() ** 1.5,
+        blur=0.034 * rng.random() ** 2.2,
         noise=rng.uniform(0.5, 4.0),
         background=int(rng.integers(2**31)),
     )
@@ -186,7 +186,7 @@ def _mixed(colors: tuple[Color, ...], rng: np.random.Generator) -> Color:
     low = int(position)
     share = position - low
     pair = np.array([colors[low], colors[min(low + 1, len(colors) - 1)]])
-    return _color(np.clip((1 - share) * pair[0] + share * pair[1] + rng.normal(0, 5, 3), 0, 255))
+    return _color(np.clip(((1 - share) * pair[0] + share * pair[1]) * (1 + 0.04 * rng.normal(0, 1, 3)), 0, 255))
 
 
 def _color(values: npt.NDArray[np.float64]) -> Color:

@@ -17,7 +17,7 @@ from .identity import Circumstances, Identity
 Uint8Array = npt.NDArray[np.uint8]
 
 _SUPERSAMPLING = 2
-_MIN_CANVAS = 112
+_MIN_CANVAS = 96
 _NO_BLUR_PX = 0.2
 # A tight crop, as face data sets have it: from the hairline to the chin.
 _FACE_HALF_HEIGHT = 0.54
@@ -53,11 +53,10 @@ def render_face(parameters: FaceParameters, size: int) -> Uint8Array:
     """
     side = max(_MIN_CANVAS, _SUPERSAMPLING * size)
     person, alpha = draw_person(parameters, side, half_height=_FACE_HALF_HEIGHT, lift=_FACE_LIFT)
-    rng = np.random.default_rng(parameters.circumstances.background)
-    backdrop = _backdrop(side, rng)
-    soft = cv2.GaussianBlur(alpha, (3, 3), 0)[..., None].astype(np.float32) / 255.0
-    composed = backdrop + soft * (person.astype(np.float32) - backdrop)
-    small = cv2.resize(composed, (size, size), interpolation=cv2.INTER_AREA)
+    shape = (size, size)
+    opacity = cv2.resize(alpha, shape, interpolation=cv2.INTER_AREA).astype(np.float32)[..., None] / 255.0
+    backdrop = _backdrop(size, np.random.default_rng(parameters.circumstances.background))
+    small = backdrop * (1.0 - opacity) + cv2.resize(person, shape, interpolation=cv2.INTER_AREA)
     if parameters.circumstances.blur * size > _NO_BLUR_PX:
         small = cv2.GaussianBlur(small, (0, 0), parameters.circumstances.blur * size)
     noise = np.random.default_rng(parameters.noise_seed).standard_normal(small.shape, np.float32)
@@ -77,7 +76,7 @@ def draw_person(
         shoulders: Whether to draw shoulders; a crowd's people have bodies instead.
 
     Returns:
-        The colours, uint8 (side, side, 3), and where the person is, uint8 (side, side).
+        The colours, uint8 (side, side, 3), black outside, and where the person is, uint8 (side, side).
     """
     person, units, circumstances = parameters.person, parameters.units, parameters.circumstances
     middle = (0.5 + circumstances.shift[0]) * side, (0.5 - lift + circumstances.shift[1]) * side
@@ -85,15 +84,14 @@ def draw_person(
     canvas = Canvas(side, HeadPose(middle, scale, circumstances.yaw, circumstances.pitch, circumstances.roll))
     chin = chin_level(units.jaw_drop)
     draw_bust(canvas, person, shoulders=shoulders)
-    face = draw_skull(canvas, person, chin)
+    draw_skull(canvas, person, chin)
     draw_beard(canvas, person, chin)
     draw_features(canvas, person, units, circumstances)
     draw_glasses(canvas, person)
     draw_hair(canvas, person)
     draw_occlusion(canvas, person, circumstances)
-    apply_light(canvas, face, circumstances)
-    gains = circumstances.exposure * (1.0 + circumstances.warmth * np.array([1.0, 0.0, -1.0], np.float32))
-    return np.clip(canvas.pixels * gains, 0, 255).astype(np.uint8), canvas.alpha
+    apply_light(canvas, circumstances)
+    return np.asarray(cv2.copyTo(canvas.pixels, canvas.alpha), np.uint8), canvas.alpha
 
 
 def _backdrop(side: int, rng: np.random.Generator) -> npt.NDArray[np.float32]:

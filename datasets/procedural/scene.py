@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from .canvas import Points, curve, rgb, shaded
+from .canvas import CIRCLE, Points, curve, rgb, shaded
 from .identity import Color, muted_color
 
 Uint8Array = npt.NDArray[np.uint8]
@@ -151,8 +151,7 @@ def _limb(start: tuple[float, float], end: tuple[float, float], start_width: flo
 
 
 def _disc(center: tuple[float, float], radius: float) -> Points:
-    angles = np.linspace(0, 2 * np.pi, 10, endpoint=False)
-    return np.array(center) + radius * np.stack([np.cos(angles), np.sin(angles)], axis=1)
+    return np.asarray(np.array(center) + radius * CIRCLE)
 
 
 def _shoe(x: float, y: float) -> Points:
