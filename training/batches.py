@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import queue
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -86,7 +86,7 @@ class TrainingFaces:
         limit = 2 * max(self._spec.height, self._spec.width)
         factor = limit / max(face.shape[:2])
         if factor < 1.0:
-            shape = (round(face.shape[1] * factor), round(face.shape[0] * factor))
+            shape = (max(1, round(face.shape[1] * factor)), max(1, round(face.shape[0] * factor)))
             face = np.asarray(cv2.resize(face, shape, interpolation=cv2.INTER_AREA), np.uint8)
         return face
 
@@ -165,10 +165,11 @@ def small_faces(full: Uint8Array, sizes: npt.NDArray[np.int64], spec: Preprocess
     return result
 
 
-def prefetched(make: Callable[[int], T], start: int, stop: int) -> Iterator[T]:
+def prefetched(make: Callable[[int], T], start: int, stop: int) -> Generator[T, None, None]:
     """Yield ``make(start)`` to ``make(stop - 1)``, prepared by a thread a few steps ahead.
 
-    An exception of ``make`` is raised where its result would have come.
+    The thread ends with the generator; close it when leaving early. An exception of ``make`` is raised where its
+    result would have come.
     """
     ready: queue.Queue[tuple[T | None, BaseException | None]] = queue.Queue(maxsize=_PREFETCHED)
     abandoned = threading.Event()

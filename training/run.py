@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import torch
 from torch import nn
 
+from ..core.errors import RecipeError
 from .batches import BatchPlan, PairBatch, prefetched
 from .checkpoint import TrainingState, load_checkpoint, save_checkpoint
 from .models.network import ExpressionNetwork
@@ -79,18 +82,32 @@ def run_stage(
     total = epochs * plan.steps_per_epoch
     run.progress.stage(name, state.step, total)
     saved = time.monotonic()
-    for batch in prefetched(plan.batch, state.step, total):
-        # Dropout draws from PyTorch's generator: seeding it by the step makes a resumed run the same run.
-        torch.manual_seed(_step_seed(run.seed, name, state.step))
-        scalars = train_step(state.step, to_device(batch, run.device))
-        state.step += 1
-        run.progress.step(name, state.step, scalars)
-        epoch_ends = state.step % plan.steps_per_epoch == 0
-        if epoch_ends:
-            _judge(name, run, state, validation)
-        if epoch_ends or time.monotonic() - saved > run.checkpoint_seconds:
-            save_checkpoint(path, state, run.fingerprint)
-            saved = time.monotonic()
+    # Closed here and not by the garbage collector: a traceback that somebody keeps would keep the thread alive.
+    with closing(prefetched(plan.batch, state.step, total)) as batches:
+        for batch in batches:
+            # Dropout draws from PyTorch's generator: seeding it by the step makes a resumed run the same run.
+            torch.manual_seed(derived_seed(run.seed, name, state.step))
+            scalars = train_step(state.step, to_device(batch, run.device))
+            state.step += 1
+            run.progress.step(name, state.step, scalars)
+            epoch_ends = state.step % plan.steps_per_epoch == 0
+            if epoch_ends:
+                _judge(name, run, state, validation)
+            if epoch_ends or time.monotonic() - saved > run.checkpoint_seconds:
+                save_checkpoint(path, state, run.fingerprint)
+                saved = time.monotonic()
+
+
+def derived_seed(seed: int, purpose: str, step: int = 0) -> int:
+    """Return a seed for PyTorch's generator, from 0 to 2^64 - 1, unrelated to those of other purposes and steps.
+
+    Args:
+        seed: Seed of the run, 0 or more.
+        purpose: What is drawn.
+        step: Its number.
+    """
+    sequence = np.random.SeedSequence(seed, spawn_key=(step, *purpose.encode()))
+    return int(sequence.generate_state(1, np.uint64)[0])
 
 
 def to_device(batch: PairBatch, device: torch.device) -> TensorBatch:
@@ -103,10 +120,15 @@ def check_finite(loss: torch.Tensor, step: int) -> None:
     """Stop a run whose loss is not a number: every further step would only spread it.
 
     Raises:
-        FloatingPointError: The loss is NaN or infinite.
+        RecipeError: The loss is NaN or infinite.
     """
     if not torch.isfinite(loss):
-        raise FloatingPointError(f"the loss is {loss.item()} at step {step}: lower the learning rate")
+        raise RecipeError(
+            f"the training diverged at step {step}",
+            expected="a finite loss",
+            found=loss.item(),
+            fix="lower the recipe's learning rate, and train again with --no-resume",
+        )
 
 
 def decayed_groups(module: nn.Module, learning_rate: float, weight_decay: float) -> list[dict[str, object]]:
@@ -132,7 +154,3 @@ def _judge(name: str, run: TrainingRun, state: TrainingState, validation: Valida
     if scalars["mean_accuracy"] > state.best_score:
         state.best_score, state.best_step = scalars["mean_accuracy"], state.step
         state.modules["best"].load_state_dict(average.state_dict())
-
-
-def _step_seed(seed: int, stage: str, step: int) -> int:
-    return int.from_bytes(stage.encode()[:2], "big") * 1_000_003 + seed * 7_919 + step
