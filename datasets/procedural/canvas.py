@@ -94,10 +94,12 @@ class Canvas:
         cv2.fillPoly(self.pixels, [placed], rgb(color), cv2.LINE_AA, _SUBPIXEL_BITS)
         cv2.fillPoly(self.alpha, [placed], 255.0, cv2.LINE_AA, _SUBPIXEL_BITS)
 
-    def stroke(self, points: Points, color: Sequence[float], width: float, *, closed: bool = False) -> None:
-        """Draw a line over points of the face; its width is in head units."""
+    def stroke(
+        self, points: Points, color: Sequence[float], width: float, *, closed: bool = False, on_face: bool = True
+    ) -> None:
+        """Draw a line over points given in head coordinates, float64 (N, 2); its width is in head units."""
         thickness = max(1, round(width * self.pose.scale))
-        placed = [self._fixed(points, on_face=True)]
+        placed = [self._fixed(points, on_face)]
         cv2.polylines(self.pixels, placed, closed, rgb(color), thickness, cv2.LINE_AA, _SUBPIXEL_BITS)
 
     def disc(self, center: Points, radius: float, color: Sequence[float]) -> None:

@@ -25,6 +25,9 @@ Uint8Array = npt.NDArray[np.uint8]
 _SPRITE_HEADS = 3.0  # side of a sprite in half head heights: the head, and neck and hair below
 _SPRITE_MIDDLE = 1.25  # row of the head's middle in a sprite, in half head heights
 _MIN_CANVAS = 96
+# As detectors of faces box them: from the hairline to the chin, without the hair above.
+_HAIRLINE = -0.68
+_FACE_PART = (chin_level(0.0) - _HAIRLINE) / 2
 _LOOKS = 3  # how finely a head turns to either side where its person walks
 _MAX_TURN = 0.35
 _CACHED_SPRITES = 1024
@@ -60,10 +63,10 @@ class CrowdClip:
         fps: Frames a second.
         seconds: Length.
         people: Number of people.
-        head_px: Height of the smallest and of the largest head in pixels.
+        face_px: Height of the smallest and of the largest face in pixels, from the hairline to the chin.
 
     Raises:
-        InputSpecError: The scene is too small for its heads, or empty.
+        InputSpecError: The scene is too small for its faces, or empty.
     """
 
     labels = LABELS
@@ -77,17 +80,18 @@ class CrowdClip:
         fps: int = 12,
         seconds: float = 6.0,
         people: int = 22,
-        head_px: tuple[float, float] = (11.0, 46.0),
+        face_px: tuple[float, float] = (10.0, 46.0),
     ) -> None:
-        if not 4 <= head_px[0] <= head_px[1] <= min(width, height) / 3 or people < 1 or fps < 1 or seconds <= 0:
+        if not 4 <= face_px[0] <= face_px[1] <= min(width, height) / 4 or people < 1 or fps < 1 or seconds <= 0:
             raise InputSpecError(
                 "impossible crowd",
-                expected="heads of 4 pixels to a third of the frame, one person or more, a positive length",
-                found=f"{people} heads of {head_px} px in {width}x{height}, {seconds} s at {fps}",
+                expected="faces of 4 pixels to a quarter of the frame, one person or more, a positive length",
+                found=f"{people} faces of {face_px} px in {width}x{height}, {seconds} s at {fps}",
             )
         self.width, self.height, self.fps = width, height, fps
         self.frame_count = max(1, round(seconds * fps))
         self._seed = seed
+        head_px = face_px[0] / _FACE_PART, face_px[1] / _FACE_PART
         self._hall = Hall(width, height, head_px)
         rng = np.random.default_rng([seed, 17])
         light_angle = rng.uniform(0, 2 * np.pi)
@@ -153,10 +157,10 @@ Box = tuple[float, float, float, float]
 
 def _face_box(walker: Walker, placement: Placement) -> Box:
     half = placement.head_px / 2
-    half_width = half * (walker.person.head_width + 0.06)
+    half_width = half * walker.person.head_width
     x, y = placement.center
     chin = chin_level(walker.units[placement.moment].jaw_drop)
-    return x - half_width, y - half, x + half_width, y + half * chin
+    return x - half_width, y + half * _HAIRLINE, x + half_width, y + half * chin
 
 
 def _clipped(box: Box, width: int, height: int) -> Box | None:

@@ -39,11 +39,11 @@ class ProceduralFaces:
     """
 
     def __init__(self, split: str, *, seed: int = 0, count: int | None = None, size: int = 48) -> None:
-        if split not in _SPLIT_KEYS or (count is not None and count < 1) or not 4 <= size <= 1024:
+        if split not in _SPLIT_KEYS or (count is not None and count < 1) or seed < 0 or not 4 <= size <= 1024:
             raise UsageError(
                 "impossible procedural faces",
-                expected=f"a split of {', '.join(_SPLIT_KEYS)}, 1 face or more, a size from 4 to 1024",
-                found=f"{split}, {count} faces, {size} px",
+                expected=f"{', '.join(_SPLIT_KEYS)}; a seed from 0, a count from 1, a size from 4 to 1024",
+                found=f"{split}, seed {seed}, {count} faces, {size} px",
             )
         self.name = "procedural"
         self.split = split

@@ -90,21 +90,34 @@ def apply_light(canvas: Canvas, circumstances: Circumstances) -> None:
 
 
 def draw_occlusion(canvas: Canvas, person: Identity, circumstances: Circumstances) -> None:
-    """Draw a hand or a scarf that covers a part of the face from one side."""
+    """Draw a hand that covers a part of the face from one side, or a scarf that does from below."""
     if circumstances.occlusion <= 0:
         return
-    angle = circumstances.occlusion_angle
+    reach = 1.15 - 1.4 * circumstances.occlusion
+    if circumstances.background % 2:
+        _hand(canvas, person, circumstances.occlusion_angle, reach - 0.15)
+        return
+    edge = curve((-1.1, reach - 0.1), (-0.4, reach + 0.05), (0.4, reach + 0.05), (1.1, reach - 0.1))
+    scarf = np.concatenate([edge, [[1.3, 1.6], [-1.3, 1.6]]])
+    canvas.fill(scarf, shaded(person.cloth, 0.8), on_face=False)
+    for fold in (0.12, 0.26):
+        canvas.stroke(edge[6:-6] + np.array([0.0, fold]), shaded(person.cloth, 0.6), 0.02, on_face=False)
+
+
+def _hand(canvas: Canvas, person: Identity, angle: float, reach: float) -> None:
     toward = np.array([np.cos(angle), np.sin(angle)])
     across = np.array([-toward[1], toward[0]])
-    reach = 1.15 - 1.4 * circumstances.occlusion
-    corners = [
-        toward * reach + across * 0.55,
-        toward * 2.2 + across * 0.8,
-        toward * 2.2 - across * 0.8,
-        toward * reach - across * 0.55,
-    ]
-    color = shaded(person.skin, 0.9) if circumstances.background % 2 else shaded(person.cloth, 0.8)
-    canvas.fill(np.array(corners), color, on_face=False)
+    palm = [(reach + 0.3, -0.3), (2.4, -0.34), (2.4, 0.34), (reach + 0.3, 0.3)]
+    color, gap = shaded(person.skin, 0.92), shaded(person.skin, 0.62)
+    canvas.fill(np.array([along * toward + aside * across for along, aside in palm]), color, on_face=False)
+    for finger, length in enumerate((0.05, 0.0, 0.03, 0.12)):
+        root = (reach + 0.5) * toward + (0.165 * finger - 0.2475) * across
+        tip = root - (0.42 - length) * toward
+        beside = 0.08 * across
+        canvas.fill(np.array([root - beside, tip - beside, tip + beside, root + beside]), color, on_face=False)
+        canvas.fill(tip + 0.08 * CIRCLE, color, on_face=False)
+        if finger < 3:
+            canvas.stroke(np.array([root + beside, tip + beside]), gap, 0.02, on_face=False)
 
 
 def _outline(person: Identity, chin: float) -> Points:

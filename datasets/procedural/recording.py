@@ -11,13 +11,21 @@ from typing import Any
 import av
 import numpy as np
 
-from ...core.errors import DatasetError
+from ...core.errors import DatasetError, InputSpecError
 from ...core.files import atomic_path, write_text
 from .crowd import CrowdClip, CrowdFrame
 
 
 def write_clip(clip: CrowdClip, path: Path) -> None:
-    """Write a clip as H.264 in MP4, atomically."""
+    """Write a clip as H.264 in MP4, atomically.
+
+    Raises:
+        InputSpecError: The frames have an odd side, for which the pixel format (yuv420p) has no chroma.
+    """
+    if clip.width % 2 or clip.height % 2:
+        raise InputSpecError(
+            "the clip cannot be encoded", expected="an even width and height", found=f"{clip.width}x{clip.height}"
+        )
     with atomic_path(path) as temporary, av.open(str(temporary), "w", format="mp4") as container:
         stream = container.add_stream("libx264", rate=Fraction(clip.fps), options={"crf": "16", "preset": "veryfast"})
         stream.width, stream.height, stream.pix_fmt = clip.width, clip.height, "yuv420p"

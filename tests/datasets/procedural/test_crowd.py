@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import itertools
 
-import av
 import numpy as np
 import pytest
 
-from fsrfer.core.errors import DatasetError, InputSpecError
-from fsrfer.datasets.procedural import CrowdClip, read_ground_truth, write_clip, write_ground_truth
+from fsrfer.core.errors import InputSpecError
+from fsrfer.datasets.procedural import CrowdClip
 
 
 @pytest.fixture(scope="module")
@@ -40,13 +39,40 @@ def test_boxes_lie_in_the_frame_and_are_small_faces(clip, frames):
         assert heights.max() < 60
 
 
-def test_a_track_moves_smoothly_and_keeps_its_name(frames):
-    for before, after in itertools.pairwise(frames):
-        assert len(set(after.track_ids.tolist())) == len(after.track_ids)
+def test_ids_are_unique_and_those_of_the_clip(frames):
+    everybody = set(range(22))
+    for frame in frames:
+        assert len(set(frame.track_ids.tolist())) == len(frame.track_ids)
+        assert set(frame.track_ids.tolist()) <= everybody
+    assert set.union(*(set(frame.track_ids.tolist()) for frame in frames)) == everybody
+
+
+def test_a_person_moves_and_grows_smoothly():
+    clip = CrowdClip(seed=4, seconds=3.0, people=12)
+    moved = 0.0
+    for before, after in itertools.pairwise(clip.frame(index) for index in range(clip.frame_count)):
         old = dict(zip(before.track_ids.tolist(), before.boxes, strict=True))
         for track, box in zip(after.track_ids.tolist(), after.boxes, strict=True):
-            if track in old:
-                assert np.abs((box[:2] + box[2:]) / 2 - (old[track][:2] + old[track][2:]) / 2).max() < 8
+            if track not in old:
+                continue
+            width = old[track][2] - old[track][0]
+            step = np.abs((box[:2] + box[2:]) / 2 - (old[track][:2] + old[track][2:]) / 2).max()
+            moved = max(moved, float(step))
+            assert step < 0.3 * width
+            # A dropped jaw changes the height at once; the width follows the distance alone.
+            assert box[2] - box[0] == pytest.approx(width, rel=0.06, abs=0.5)
+    assert moved > 1.0
+
+
+def test_nobody_changes_all_at_once(frames):
+    """People keep an expression for some seconds, and each changes at a time of their own."""
+    changes = [
+        int(np.sum(before.label_indices != after.label_indices))
+        for before, after in itertools.pairwise(frames)
+        if np.array_equal(before.track_ids, after.track_ids)
+    ]
+    assert max(changes) <= 6
+    assert sum(count > 0 for count in changes) > 5
 
 
 def test_expressions_are_held_and_change(frames):
@@ -75,38 +101,8 @@ def test_people_in_front_hide_those_behind():
     assert crowded.visibility.max() == 1.0
 
 
-def test_the_clip_comes_back_from_its_file(clip, frames, tmp_path):
-    path = tmp_path / "crowd.mp4"
-    write_clip(clip, path)
-    with av.open(str(path)) as container:
-        decoded = [frame.to_ndarray(format="rgb24") for frame in container.decode(video=0)]
-        assert float(container.streams.video[0].average_rate) == clip.fps
-    assert len(decoded) == clip.frame_count
-    for image, frame in zip(decoded, frames, strict=True):
-        assert np.abs(image.astype(int) - frame.image).mean() < 6
-
-
-def test_the_truth_comes_back_from_its_file(clip, frames, tmp_path):
-    path = tmp_path / "crowd.jsonl"
-    write_ground_truth(clip, path)
-    read = list(read_ground_truth(path))
-    assert len(read) == clip.frame_count
-    for told, frame in zip(read, frames, strict=True):
-        np.testing.assert_allclose(told.boxes, frame.boxes, atol=0.01)
-        np.testing.assert_array_equal(told.track_ids, frame.track_ids)
-        np.testing.assert_array_equal(told.label_indices, frame.label_indices)
-        np.testing.assert_allclose(told.visibility, frame.visibility, atol=0.001)
-
-
-def test_a_damaged_truth_is_named(tmp_path):
-    path = tmp_path / "crowd.jsonl"
-    path.write_text('{"frame": 0, "faces": []}\n{"frame": 1}\n')
-    with pytest.raises(DatasetError, match="line 2"):
-        list(read_ground_truth(path))
-
-
 @pytest.mark.parametrize(
-    "options", [{"people": 0}, {"seconds": 0}, {"head_px": (3, 9)}, {"head_px": (20, 10)}, {"height": 60}]
+    "options", [{"people": 0}, {"seconds": 0}, {"face_px": (3, 9)}, {"face_px": (20, 10)}, {"height": 60}]
 )
 def test_impossible_crowds_are_refused(options):
     with pytest.raises(InputSpecError, match="impossible crowd"):

@@ -94,7 +94,10 @@ def test_the_name_tells_everything():
     assert dataset[69].sample_id == "valid-000069"
 
 
-@pytest.mark.parametrize("options", [{"split": "dev"}, {"split": "train", "count": 0}, {"split": "train", "size": 3}])
+@pytest.mark.parametrize(
+    "options",
+    [{"split": "dev"}, {"split": "train", "count": 0}, {"split": "train", "size": 3}, {"split": "train", "seed": -1}],
+)
 def test_impossible_faces_are_refused(options):
     with pytest.raises(UsageError, match="impossible procedural faces"):
         ProceduralFaces(**options)
