@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 from fsrfer.core.errors import UsageError
 from fsrfer.datasets import open_dataset
-from fsrfer.datasets.procedural import LABELS, ActionUnits, ProceduralFaces, render_face
-from fsrfer.datasets.procedural.expressions import PROTOTYPES, sample_action_units
+from fsrfer.datasets.procedural import LABELS, ProceduralFaces, render_face
+from fsrfer.datasets.procedural.expressions import PROTOTYPES
 from fsrfer.datasets.procedural.faces import sample_parameters
 from fsrfer.datasets.procedural.identity import HairStyle
 
@@ -71,15 +71,6 @@ def test_most_of_a_picture_is_not_the_expression():
     assert (np.abs(neutral - angry).max(axis=2) > 20).mean() < 0.15
 
 
-@pytest.mark.parametrize("label", LABELS)
-def test_action_units_stay_in_range_and_vary(label):
-    drawn = [sample_action_units(label, np.random.default_rng(seed)) for seed in range(30)]
-    values = np.array([list(vars(units).values()) for units in drawn])
-    assert values.min() >= 0.0
-    assert values.max() <= 1.0
-    assert (values.std(axis=0) > 0.01).all()
-
-
 def test_people_vary():
     people = [sample_parameters("neutral", [9, index]).person for index in range(200)]
     assert {person.hair_style for person in people} == set(HairStyle)
@@ -106,8 +97,3 @@ def test_impossible_faces_are_refused(options):
 def test_an_absent_face_is_an_index_error():
     with pytest.raises(IndexError):
         ProceduralFaces("train", count=3)[3]
-
-
-def test_neutral_is_no_action_unit_at_all():
-    assert PROTOTYPES["neutral"] == ActionUnits()
-    assert len(set(PROTOTYPES.values())) == len(LABELS)
