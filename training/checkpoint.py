@@ -74,18 +74,25 @@ def load_checkpoint(path: Path, state: TrainingState, fingerprint: str) -> None:
         fingerprint: Identity of the run that wants to go on.
 
     Raises:
-        CheckpointError: The file is damaged, or belongs to a run with another recipe, data or seed.
+        CheckpointError: The file is damaged or does not fit the state, or belongs to a run with another recipe, data
+            or seed. The state may then be half changed.
     """
     try:
         with safe_open(path, framework="pt") as file:
             header = file.metadata() or {}
             _check_fingerprint(path, header.get("fingerprint"), fingerprint)
             tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118 - not a mapping
-        counters: dict[str, Any] = json.loads(header["counters"])
-    except (SafetensorError, KeyError, json.JSONDecodeError) as problem:
+        _restore(state, tensors, json.loads(header["counters"]))
+    # PyTorch raises RuntimeError and ValueError where weights and optimiser states do not fit.
+    except (SafetensorError, KeyError, ValueError, RuntimeError) as problem:
         raise CheckpointError(
-            f"checkpoint {path} is damaged", found=str(problem), fix="train again with --no-resume"
+            f"checkpoint {path} is damaged, or was written by another version",
+            found=" ".join(str(problem).split()),
+            fix="train again with --no-resume",
         ) from problem
+
+
+def _restore(state: TrainingState, tensors: Mapping[str, Tensor], counters: Mapping[str, Any]) -> None:
     for name, module in state.modules.items():
         prefix = f"module/{name}/"
         module.load_state_dict(

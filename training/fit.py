@@ -10,7 +10,7 @@ from pathlib import Path
 import torch
 
 from ..core.bundle import ArtifactKind, BundleManifest, GraphSpec, ModelBundle
-from ..core.errors import DatasetError
+from ..core.errors import BackendUnavailableError, DatasetError, UsageError
 from ..core.files import sha256_of_bytes, write_text
 from ..core.preprocess import PreprocessSpec
 from ..core.provenance import Provenance
@@ -25,7 +25,7 @@ from .models.architecture import GeneratorConfig, GeneratorKind, NetworkConfig
 from .models.network import ExpressionNetwork, store_network
 from .progress import Progress, Silence, TensorBoardScalars
 from .recipe import AugmentationConfig, FaceSizes, TrainRecipe
-from .run import TrainingRun
+from .run import TrainingRun, derived_seed
 from .super_resolution import train_super_resolution
 from .validation import Validation
 
@@ -48,8 +48,18 @@ class TrainingData:
     test: FaceDataset
 
     def __post_init__(self) -> None:
+        splits = {"train": self.train, "valid": self.valid, "test": self.test}
         if not self.train.labels == self.valid.labels == self.test.labels:
-            raise DatasetError("the splits have different labels", found=(self.train.labels, self.valid.labels))
+            raise DatasetError(
+                "the splits have different labels",
+                expected="the same expressions in the same order",
+                found="; ".join(f"{name}: {', '.join(split.labels)}" for name, split in splits.items()),
+                fix="bring them into one order with fsrfer.datasets.with_labels",
+            )
+        if len(self.train.labels) < 2:
+            raise DatasetError(
+                "there is nothing to tell apart", expected="two or more expressions", found=", ".join(self.train.labels)
+            )
 
     @property
     def dataset_ids(self) -> tuple[str, ...]:
@@ -59,10 +69,10 @@ class TrainingData:
 
 @dataclass(frozen=True)
 class FitOptions:
-    """Circumstances of a run that do not change its result.
+    """Circumstances of a run that do not change its result, but for the rounding of another device.
 
     Attributes:
-        device: Where to compute.
+        device: Where to compute: ``cpu``, ``cuda``, ``cuda:1``.
         checkpoint_seconds: Time between two checkpoints; there is also one after each epoch.
         resume: Go on from the last checkpoint where there is one.
         keep_checkpoints: Keep them after the run has ended.
@@ -85,14 +95,15 @@ def fit(
 ) -> ModelBundle:
     """Train a model and write its bundle.
 
-    A run that was interrupted, at any moment, goes on from its last checkpoint and ends with the same weights as one
-    that was not.
+    A run that was interrupted, at any moment, goes on from its last checkpoint. On one machine and with as many threads
+    it ends with the same weights as one that was not, to the last bit on a CPU; on CUDA up to the order in which the
+    GPU adds. PyTorch's own random state is left as it was.
 
     Args:
         recipe: What to train.
         data: What to train on.
         output: Folder of the bundle; checkpoints and TensorBoard scalars go into sub-folders.
-        seed: Seed of everything random.
+        seed: Seed of everything random, 0 or more.
         options: Circumstances.
         progress: Who listens.
 
@@ -100,27 +111,53 @@ def fit(
         The bundle: weights, labels, preprocessing, provenance, metrics by face size, model card.
 
     Raises:
-        CheckpointError: There is a checkpoint of another run in ``output``.
+        CheckpointError: There is a checkpoint of another run in ``output``, or a damaged one.
+        RecipeError: The network cannot be built, or its training diverged.
+        UsageError: The seed is negative, or the device has an unknown name.
+        BackendUnavailableError: The device is not there.
     """
     options = options or FitOptions()
+    if seed < 0:
+        raise UsageError("the seed cannot be used", expected="0 or more", found=seed)
+    device = _available_device(options.device)
     checkpoints = output / CHECKPOINT_FOLDER
     if not options.resume:
-        shutil.rmtree(checkpoints, ignore_errors=True)
+        _remove(checkpoints)
     with TensorBoardScalars(output / TENSORBOARD_FOLDER, progress or Silence()) as listeners:
         run = TrainingRun(
             folder=checkpoints,
             fingerprint=_fingerprint(recipe, data, seed),
             seed=seed,
-            device=torch.device(options.device),
+            device=device,
             progress=listeners,
             checkpoint_seconds=options.checkpoint_seconds,
             resume=options.resume,
         )
-        network = _train(recipe, data, run)
+        with torch.random.fork_rng(devices=[] if device.type == "cpu" else [device]):
+            network = _train(recipe, data, run)
     bundle = _write_bundle(recipe, data, output, seed, network.cpu())
     if not options.keep_checkpoints:
-        shutil.rmtree(checkpoints, ignore_errors=True)
+        _remove(checkpoints)
     return bundle
+
+
+def _available_device(name: str) -> torch.device:
+    try:
+        device = torch.device(name)
+    except RuntimeError as problem:
+        raise UsageError("the device has an unknown name", expected="cpu, cuda or cuda:1", found=name) from problem
+    if device.type not in ("cpu", "cuda"):
+        raise UsageError("models are not trained on this device", expected="cpu, cuda or cuda:1", found=name)
+    if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
+        raise BackendUnavailableError(
+            f"there is no device {name}", found=f"{torch.cuda.device_count()} CUDA devices", fix="use the device cpu"
+        )
+    return device
+
+
+def _remove(folder: Path) -> None:
+    if folder.exists():
+        shutil.rmtree(folder)
 
 
 def _train(recipe: TrainRecipe, data: TrainingData, run: TrainingRun) -> ExpressionNetwork:
@@ -131,7 +168,7 @@ def _train(recipe: TrainRecipe, data: TrainingData, run: TrainingRun) -> Express
     def plan(stage: int, sizes: FaceSizes, batch_size: int, augmentation: AugmentationConfig) -> BatchPlan:
         return BatchPlan(faces, spec, augmentation, sizes, batch_size, key=(run.seed, stage))
 
-    torch.manual_seed(run.seed)
+    torch.manual_seed(derived_seed(run.seed, "extractor weights"))
     without_generator = GeneratorConfig(kind=GeneratorKind.NONE)
     extractor = ExpressionNetwork(_network_config(recipe, len(data.train.labels), without_generator)).to(run.device)
     teacher = train_extractor(
@@ -143,9 +180,10 @@ def _train(recipe: TrainRecipe, data: TrainingData, run: TrainingRun) -> Express
     )
     if recipe.generator.kind is GeneratorKind.NONE or second.epochs + second.pretrain_epochs == 0:
         return teacher
-    torch.manual_seed(run.seed + 1)
+    torch.manual_seed(derived_seed(run.seed, "generator weights"))
     network = ExpressionNetwork(_network_config(recipe, len(data.train.labels), recipe.generator)).to(run.device)
-    network.load_state_dict(teacher.state_dict(), strict=False)
+    network.backbone.load_state_dict(teacher.backbone.state_dict())
+    network.classifier.load_state_dict(teacher.classifier.state_dict())
     return train_super_resolution(
         network,
         teacher,

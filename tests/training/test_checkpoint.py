@@ -70,3 +70,24 @@ def test_a_truncated_checkpoint_is_named(tmp_path):
     path.write_bytes(path.read_bytes()[:-40])
     with pytest.raises(CheckpointError, match="damaged"):
         load_checkpoint(path, fresh(), "run")
+
+
+def test_a_checkpoint_of_another_network_is_refused(tmp_path):
+    """A later version may build another network out of the same recipe."""
+    save_checkpoint(tmp_path / "stage.safetensors", fresh(), "run")
+    other = fresh()
+    other.modules["best"] = nn.Linear(3, 2)
+    with pytest.raises(CheckpointError, match=r"written by another version.*size mismatch.*--no-resume"):
+        load_checkpoint(tmp_path / "stage.safetensors", other, "run")
+
+
+def test_a_failed_write_leaves_the_checkpoint_before_it(tmp_path):
+    path = tmp_path / "stage.safetensors"
+    save_checkpoint(path, fresh(), "run")
+    before = path.read_bytes()
+    broken = fresh()
+    broken.modules["network"].register_buffer("unsaveable", torch.eye(2).to_sparse())
+    with pytest.raises(ValueError, match="sparse"):
+        save_checkpoint(path, broken, "run")
+    assert [entry.name for entry in tmp_path.iterdir()] == [path.name]
+    assert path.read_bytes() == before

@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -17,9 +18,10 @@ import torch
 from safetensors.torch import load_file
 
 from fsrfer.core import ArtifactKind, ModelBundle
-from fsrfer.core.errors import CheckpointError, DatasetError
+from fsrfer.core.errors import BackendUnavailableError, CheckpointError, DatasetError, RecipeError, UsageError
 from fsrfer.core.schema import to_mapping
-from fsrfer.training import FitOptions, TrainingData, fit
+from fsrfer.datasets import InMemoryFaces, evaluate_by_size, with_labels
+from fsrfer.training import FitOptions, TrainingData, classify_with, fit
 from fsrfer.training.models import load_network
 from fsrfer.training.progress import Silence
 
@@ -27,6 +29,7 @@ from fsrfer.training.progress import Silence
 class Record(Silence):
     def __init__(self) -> None:
         self.losses: dict[str, list[float]] = {}
+        self.terms: dict[str, list[dict[str, float]]] = {}
         self.scores: dict[str, list[float]] = {}
         self.begins: dict[str, tuple[int, int]] = {}
 
@@ -35,6 +38,7 @@ class Record(Silence):
 
     def step(self, name, step, scalars):
         self.losses.setdefault(name, []).append(scalars["loss"])
+        self.terms.setdefault(name, []).append(dict(scalars))
 
     def epoch(self, name, step, scalars):
         self.scores.setdefault(name, []).append(scalars["mean_accuracy"])
@@ -117,12 +121,90 @@ def test_without_a_second_stage_the_first_is_the_model(edge_recipe, data, tmp_pa
     assert not any(name.startswith("generator.") for name in weights_of(bundle))
 
 
-def test_splits_with_different_labels_are_refused(data):
-    class Renamed:
-        labels = ("a", "b", "c")
+def relabelled(dataset: InMemoryFaces, labels: tuple[str, ...], indices: np.ndarray) -> InMemoryFaces:
+    return InMemoryFaces(
+        name=dataset.name,
+        split=dataset.split,
+        labels=labels,
+        images=dataset.images,
+        label_indices=indices,
+        sample_ids=[dataset[index].sample_id for index in range(len(dataset))],
+    )
 
-    with pytest.raises(DatasetError, match="different labels"):
-        TrainingData(data.train, Renamed(), data.test)
+
+def turned(dataset: InMemoryFaces) -> InMemoryFaces:
+    """The same faces with their labels numbered the other way round."""
+    return relabelled(dataset, dataset.labels[::-1], len(dataset.labels) - 1 - dataset.label_indices)
+
+
+def test_splits_with_different_labels_are_refused(data):
+    with pytest.raises(DatasetError, match=r"different labels.*test: surprise, happiness, neutral.*with_labels"):
+        TrainingData(data.train, data.valid, turned(data.test))
+
+
+def test_a_single_expression_is_refused_before_the_training(data):
+    single = [relabelled(split, ("neutral",), 0 * split.label_indices) for split in (data.train, data.valid, data.test)]
+    with pytest.raises(DatasetError, match="nothing to tell apart"):
+        TrainingData(*single)
+
+
+@pytest.mark.slow
+def test_labels_keep_the_order_of_the_data(edge_recipe, data, tmp_path):
+    reversed_data = TrainingData(turned(data.train), turned(data.valid), turned(data.test))
+    bundle = fit(edge_recipe.with_epochs(40, 1), reversed_data, tmp_path / "bundle")
+    assert bundle.manifest.labels == ("surprise", "happiness", "neutral")
+    spec = bundle.manifest.preprocess
+    test = with_labels(data.test, bundle.manifest.labels)
+    report = evaluate_by_size(classify_with(load_network(bundle)), test, spec, (16,))
+    assert report.at(16).accuracy.value > 0.9
+    assert bundle.manifest.metrics["test"]["sizes"][0]["accuracy"]["value"] == report.at(16).accuracy.value
+
+
+def test_pytorchs_random_state_is_left_alone(edge_recipe, data, tmp_path):
+    torch.manual_seed(11)
+    expected = torch.rand(3)
+    torch.manual_seed(11)
+    fit(edge_recipe.with_epochs(1, 1), data, tmp_path / "bundle")
+    assert torch.equal(torch.rand(3), expected)
+
+
+def test_a_caller_who_seeds_pytorch_changes_nothing(edge_recipe, data, tmp_path):
+    one = fit(edge_recipe.with_epochs(1, 1), data, tmp_path / "one")
+    torch.manual_seed(12345)
+    assert_equal_weights(one, fit(edge_recipe.with_epochs(1, 1), data, tmp_path / "other"))
+
+
+@pytest.mark.parametrize(
+    ("seed", "device", "error", "told"),
+    [
+        (-1, "cpu", UsageError, "0 or more"),
+        (0, "gpu", UsageError, "cpu, cuda or cuda:1"),
+        (0, "meta", UsageError, "cpu, cuda or cuda:1"),
+        (0, "cuda:99", BackendUnavailableError, "no device cuda:99"),
+    ],
+)
+def test_impossible_circumstances_are_told_before_anything_is_written(
+    edge_recipe, data, tmp_path, seed, device, error, told
+):
+    with pytest.raises(error, match=told):
+        fit(edge_recipe, data, tmp_path / "bundle", seed=seed, options=FitOptions(device=device))
+    assert not (tmp_path / "bundle").exists()
+
+
+def test_the_second_stage_lowers_its_own_loss(recipe, data, tmp_path):
+    record = Record()
+    fit(recipe.with_epochs(3, 12), data, tmp_path / "bundle", progress=record)
+    terms = record.terms["super-resolution"]
+    for name in ("feature", "perceptual"):
+        values = [step[name] for step in terms if name in step]
+        assert np.mean(values[-6:]) < np.mean(values[:6]), name
+
+
+def test_a_diverged_training_is_a_mistake_of_the_recipe(edge_recipe, data, tmp_path):
+    wild = replace(edge_recipe, extractor=replace(edge_recipe.extractor, learning_rate=1e30, warmup_fraction=0.0))
+    with pytest.raises(RecipeError, match="diverged at step"):
+        fit(wild, data, tmp_path / "bundle")
+    assert not [thread for thread in threading.enumerate() if thread.name == "training-batches"]
 
 
 def test_another_recipe_does_not_go_on_from_a_checkpoint(edge_recipe, data, tmp_path):
