@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import sys
 import threading
 
@@ -84,6 +85,27 @@ def test_steps_and_epochs_are_told_in_order_and_kept(parts):
     # Weights that never change score alike, and the first of equal epochs is kept.
     assert run.progress.scores[0] == run.progress.scores[1] == state.best_score
     assert state.best_step == 3
+
+
+def test_the_best_epoch_is_kept_not_the_last(parts, make_faces):
+    run, state, plan, _ = parts
+    network = state.modules["network"]
+    best = copy.deepcopy(network)
+    state.modules["best"] = best
+    # Seven faces: three of the first expression, two of each other.
+    validation = Validation(make_faces("valid", 7), SPEC, (16,), 7, run.device)
+
+    def always_answer(step, batch):
+        answer = {0: 1, 1: 0, 2: 2}[step // plan.steps_per_epoch]
+        with torch.no_grad():
+            network.classifier.predict.weight.zero_()
+            network.classifier.predict.bias.copy_(torch.eye(3)[answer])
+        return {"loss": 0.0}
+
+    run_stage("some", run, state, plan, 3, validation, always_answer)
+    assert run.progress.scores == pytest.approx([2 / 7, 3 / 7, 2 / 7])
+    assert (state.best_step, state.best_score) == (6, pytest.approx(3 / 7))
+    assert best.classifier.predict.bias.tolist() == [1.0, 0.0, 0.0]
 
 
 def test_every_step_draws_from_its_own_seed(parts):
