@@ -1,6 +1,7 @@
 """The NVIDIA GPUs of this machine, asked from the driver library itself.
 
-No package is imported for it: what is heavy may be broken, and this is what tells why.
+No package is imported for it: what is heavy may be broken, and this is what tells why. TensorRT in particular must not
+be asked: without a driver its runtime returns an object that looks alive, and the next call on it ends the process.
 """
 
 from __future__ import annotations
@@ -60,6 +61,12 @@ def survey_gpus(load: Callable[[str], Any] = ctypes.CDLL) -> GpuSurvey:
         return GpuSurvey(cuda_version=_cuda_version(driver), problem="the NVIDIA driver sees no GPU")
     gpus = tuple(_describe(driver, index) for index in range(count.value))
     return GpuSurvey(gpus, _cuda_version(driver))
+
+
+def first_gpu() -> Gpu | str:
+    """Return the first GPU of this machine, or why there is none."""
+    survey = survey_gpus()
+    return survey.gpus[0] if survey.gpus else survey.problem or "the NVIDIA driver sees no GPU"
 
 
 def _cuda_version(driver: Any) -> str | None:

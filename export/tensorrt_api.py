@@ -12,8 +12,8 @@ from types import ModuleType
 from typing import Any
 
 from ..core.errors import BackendUnavailableError, EngineBuildError, MissingDependencyError
+from ..core.gpu import Gpu, first_gpu
 from ..core.options import Backend, Precision
-from .cuda_device import CudaDevice, cuda_device
 from .engine_compiler import OnProgress
 
 GUARDED = frozenset(
@@ -45,7 +45,7 @@ class TensorRtApi:
         device: The GPU of this machine, or why there is none.
     """
 
-    def __init__(self, module: Any, device: CudaDevice | str) -> None:
+    def __init__(self, module: Any, device: Gpu | str) -> None:
         self.trt = module
         self.device = device
 
@@ -126,7 +126,7 @@ def load_tensorrt(backend: Backend) -> TensorRtApi:
         BackendUnavailableError: TensorRT compiles on the GPU that it compiles for, and there is none here.
         MissingDependencyError: The Python package is not installed.
     """
-    device = cuda_device()
+    device = first_gpu()
     if backend is Backend.TENSORRT and isinstance(device, str):
         raise BackendUnavailableError(
             "TensorRT compiles on the GPU that will run the engine",

@@ -8,9 +8,9 @@ from typing import Any
 from ..core.bundle import ArtifactKind
 from ..core.errors import EngineBuildError
 from ..core.files import write_bytes
+from ..core.gpu import Gpu
 from ..core.options import Backend, Precision
 from ..runtime.engine_record import BatchProfile
-from .cuda_device import CudaDevice
 from .engine_compiler import OnProgress
 from .engine_config import PORTABLE_COMPUTE_CAPABILITIES, EngineBuildConfig
 from .tensorrt_api import BuilderLog, TensorRtApi, load_tensorrt
@@ -48,12 +48,12 @@ class TensorRtCompiler:
     def device(self, config: EngineBuildConfig) -> str:  # noqa: ARG002 - the same for all configurations
         """Return the name of this machine's GPU, or ``portable``."""
         device = self._api.device
-        return device.name if isinstance(device, CudaDevice) and not self._api.cross_compiles else "portable"
+        return device.name if isinstance(device, Gpu) and not self._api.cross_compiles else "portable"
 
     def compute_capabilities(self, config: EngineBuildConfig) -> tuple[str, ...]:
         """Return the compute capabilities that were asked for, or that of this machine's GPU."""
         device = self._api.device
-        if self._api.cross_compiles or not isinstance(device, CudaDevice):
+        if self._api.cross_compiles or not isinstance(device, Gpu):
             return config.compute_capabilities or PORTABLE_COMPUTE_CAPABILITIES
         # An engine for all GPUs from Ampere on is checked by TensorRT when it is loaded.
         return () if config.hardware_compatible else (device.compute_capability,)

@@ -6,7 +6,8 @@ import ctypes
 
 import pytest
 
-from fsrfer.core.gpu import Gpu, survey_gpus
+from fsrfer.core import gpu
+from fsrfer.core.gpu import Gpu, GpuSurvey, survey_gpus
 
 
 class Driver:
@@ -64,3 +65,11 @@ def test_a_machine_without_driver_is_no_error():
         raise OSError(name)
 
     assert "libcuda.so.1" in survey_gpus(load).problem
+
+
+def test_the_first_gpu_or_why_there_is_none(monkeypatch):
+    orin = Gpu("Orin", "8.7")
+    monkeypatch.setattr(gpu, "survey_gpus", lambda: GpuSurvey((orin, Gpu("other", "9.0"))))
+    assert gpu.first_gpu() == orin
+    monkeypatch.setattr(gpu, "survey_gpus", lambda: GpuSurvey(problem="no driver"))
+    assert gpu.first_gpu() == "no driver"

@@ -13,8 +13,8 @@ from fsrfer.calibration import Int8Config, calibrate_int8
 from fsrfer.core import ArtifactKind, Backend, ModelBundle, Precision
 from fsrfer.core.errors import BackendUnavailableError, BundleError, EngineBuildError, EngineCompatibilityError
 from fsrfer.core.files import sha256_of_file
+from fsrfer.core.gpu import first_gpu
 from fsrfer.export.build_engine import build_engine, compiler_for, plan_engine
-from fsrfer.export.cuda_device import CudaDevice
 from fsrfer.export.engine_config import EngineBuildConfig
 from fsrfer.export.float16 import export_float16
 from fsrfer.export.tensorrt_api import TensorRtApi
@@ -108,9 +108,13 @@ def test_int8_graphs_of_another_model_are_refused(networks, noise, tmp_path):
     bundle = networks.write_residual_bundle(tmp_path / "bundle")
     config = Int8Config(samples=24, held_out=12, sizes=(24,), min_agreement=0.5)
     calibrated = calibrate_int8(bundle, noise, config)
-    changed = calibrated.store(ArtifactKind.ONNX_FP32, lambda path: onnx.save(networks.residual_model(seed=7), path))
+    int8 = EngineBuildConfig(Backend.ONNXRUNTIME, Precision.INT8)
+    mixed = calibrated.record(calibration={**calibrated.manifest.calibration, "source_sha256": "0" * 64})
     with pytest.raises(BundleError, match=r"calibrated on another model.onnx.*Next: fsrfer-calibrate int8"):
-        build_engine(changed, EngineBuildConfig(Backend.ONNXRUNTIME, Precision.INT8))
+        build_engine(mixed, int8)
+    changed = calibrated.store(ArtifactKind.ONNX_FP32, lambda path: onnx.save(networks.residual_model(seed=7), path))
+    with pytest.raises(BundleError, match=r"has no onnx-int8-cpu.*Next: fsrfer-calibrate int8"):
+        build_engine(changed, int8)
 
 
 def test_a_graph_that_was_altered_by_hand_is_refused(bundle):
@@ -149,16 +153,10 @@ def test_a_failed_build_leaves_nothing_behind(bundle, rtx):
 
 
 def test_full_tensorrt_is_refused_without_a_gpu(bundle):
-    if not isinstance(compiler_device(), str):
+    if not isinstance(first_gpu(), str):
         pytest.skip("this machine has a GPU")
     with pytest.raises(BackendUnavailableError, match="an NVIDIA GPU with its driver"):
         build_engine(bundle, EngineBuildConfig(Backend.TENSORRT))
-
-
-def compiler_device() -> CudaDevice | str:
-    from fsrfer.export.cuda_device import cuda_device
-
-    return cuda_device()
 
 
 def test_progress_is_told_in_phases(bundle, rtx):

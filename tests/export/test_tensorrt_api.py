@@ -11,13 +11,13 @@ import pytest
 
 from fsrfer.core import ArtifactKind, Backend, Precision
 from fsrfer.core.errors import BackendUnavailableError, MissingDependencyError
+from fsrfer.core.gpu import Gpu
 from fsrfer.export import tensorrt_api
-from fsrfer.export.cuda_device import CudaDevice
 from fsrfer.export.engine_config import EngineBuildConfig
 from fsrfer.export.tensorrt_api import GUARDED, TensorRtApi, load_tensorrt
 from fsrfer.export.tensorrt_compiler import TensorRtCompiler
 
-ORIN = CudaDevice("Orin", "8.7")
+ORIN = Gpu("Orin", "8.7")
 USED = {
     "Builder": {
         "build_serialized_network",
@@ -181,7 +181,7 @@ def test_the_oldest_version_reports_errors_and_builds_without_progress(shared):
 
 
 def test_without_a_driver_tensorrt_is_not_even_imported(monkeypatch):
-    monkeypatch.setattr(tensorrt_api, "cuda_device", lambda: "no driver")
+    monkeypatch.setattr(tensorrt_api, "first_gpu", lambda: "no driver")
     with pytest.raises(BackendUnavailableError, match=r"found no driver.*Next: run this on the Jetson"):
         load_tensorrt(Backend.TENSORRT)
 
@@ -191,7 +191,7 @@ def test_without_a_driver_tensorrt_is_not_even_imported(monkeypatch):
     [(Backend.TENSORRT, "python3-libnvinfer"), (Backend.TENSORRT_RTX, r"fsrfer\[tensorrt-rtx\]")],
 )
 def test_a_missing_package_is_named(backend, advice, monkeypatch):
-    monkeypatch.setattr(tensorrt_api, "cuda_device", lambda: ORIN)
+    monkeypatch.setattr(tensorrt_api, "first_gpu", lambda: ORIN)
     for name in ("tensorrt", "tensorrt_rtx"):
         monkeypatch.setitem(__import__("sys").modules, name, None)
     with pytest.raises(MissingDependencyError, match=advice):
