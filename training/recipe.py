@@ -12,6 +12,7 @@ from ..core.errors import RecipeError
 from ..core.preprocess import ColorMode
 from ..core.schema import from_mapping
 from .models.architecture import BackboneConfig, ClassifierConfig, GeneratorConfig
+from .ranges import require
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -43,6 +44,11 @@ class AugmentationConfig:
     erase: float = 0.25
     erase_side: float = 0.35
 
+    def __post_init__(self) -> None:
+        require(self, "0 to 1", "flip", "shift", "brightness", "contrast", "erase", "erase_side")
+        require(self, "0 or more, below 1", "scale")
+        require(self, "0 or more", "rotation_deg")
+
 
 @dataclass(frozen=True)
 class FaceSizes:
@@ -57,6 +63,17 @@ class FaceSizes:
     choices: tuple[int, ...] = ()
     smallest: int = 8
     full_fraction: float = 0.3
+
+    def __post_init__(self) -> None:
+        require(self, "1 or more", "choices", "smallest")
+        require(self, "0 to 1", "full_fraction")
+
+    @property
+    def limits(self) -> tuple[int, ...]:
+        """Sizes that must not exceed the model's input; none where all faces stay at full size."""
+        if self.full_fraction >= 1.0:
+            return ()
+        return self.choices or (self.smallest,)
 
 
 @dataclass(frozen=True)
@@ -85,6 +102,12 @@ class ExtractorConfig:
     ema_decay: float = 0.998
     face_sizes: FaceSizes = FaceSizes()
 
+    def __post_init__(self) -> None:
+        require(self, "1 or more", "epochs", "batch_size")
+        require(self, "above 0", "learning_rate")
+        require(self, "0 or more", "weight_decay")
+        require(self, "0 to 1", "warmup_fraction", "label_smoothing", "ema_decay")
+
 
 class Reweighting(str, Enum):
     """Weight of a face in the losses of stage 2."""
@@ -111,6 +134,11 @@ class LossWeights:
     perceptual: float = 0.0
     classification: float = 0.0
     distillation: float = 0.0
+
+    def __post_init__(self) -> None:
+        require(self, "0 or more", *vars(self))
+        if not any(vars(self).values()):
+            raise RecipeError("the loss has no term", expected="a weight above 0 for one term or more", found="none")
 
 
 @dataclass(frozen=True)
@@ -147,11 +175,19 @@ class SuperResolutionConfig:
     weight_decay: float = 0.0
     temperature: float = 2.0
     reweighting: Reweighting = Reweighting.NONE
-    weights: LossWeights = LossWeights()
+    weights: LossWeights = LossWeights(feature=1.0)
     gradient_penalty_k: float = 2.0
     gradient_penalty_p: float = 6.0
     ema_decay: float = 0.998
     face_sizes: FaceSizes = FaceSizes()
+
+    def __post_init__(self) -> None:
+        require(self, "1 or more", "batch_size")
+        require(self, "0 or more", "epochs", "pretrain_epochs", "weight_decay", "gradient_penalty_k")
+        require(self, "above 0", "learning_rate", "pretrain_learning_rate", "extractor_learning_rate")
+        require(self, "above 0", "temperature", "gradient_penalty_p")
+        require(self, "0 or more, below 1", "beta1")
+        require(self, "0 to 1", "ema_decay")
 
 
 @dataclass(frozen=True)
@@ -159,12 +195,21 @@ class ValidationConfig:
     """How an epoch is judged, on the validation split only.
 
     Attributes:
-        face_sizes: Native sizes; the mean of their accuracies decides.
+        face_sizes: Native sizes, all different; the mean of their accuracies decides.
         max_faces: Faces that are looked at after each epoch; a fixed, evenly spread choice.
     """
 
     face_sizes: tuple[int, ...] = (48, 24, 16, 12, 8)
     max_faces: int = 2000
+
+    def __post_init__(self) -> None:
+        require(self, "1 or more", "face_sizes", "max_faces")
+        if not self.face_sizes or len(set(self.face_sizes)) != len(self.face_sizes):
+            raise RecipeError(
+                "face_sizes of the validation are impossible",
+                expected="one or more, all different",
+                found=self.face_sizes,
+            )
 
 
 @dataclass(frozen=True)
@@ -198,12 +243,12 @@ class TrainRecipe:
     validation: ValidationConfig = ValidationConfig()
 
     def __post_init__(self) -> None:
-        sizes = [
-            *self.extractor.face_sizes.choices,
-            *self.super_resolution.face_sizes.choices,
+        sizes = (
+            *self.extractor.face_sizes.limits,
+            *self.super_resolution.face_sizes.limits,
             *self.validation.face_sizes,
-        ]
-        if not all(1 <= size <= self.input_size for size in sizes):
+        )
+        if max(sizes) > self.input_size:
             raise RecipeError(
                 f"face sizes of recipe {self.name} are impossible",
                 expected=f"1 to the input size, {self.input_size}",
@@ -241,15 +286,15 @@ def load_recipe(name: str) -> TrainRecipe:
         RecipeError: There is no such recipe, it is not TOML, a key is unknown or missing, or a value is impossible.
     """
     if name in builtin_recipes():
-        text = (resources.files(__package__) / "recipes" / f"{name}.toml").read_text(encoding="utf-8")
+        content = (resources.files(__package__) / "recipes" / f"{name}.toml").read_bytes()
     elif Path(name).is_file():
-        text = Path(name).read_text(encoding="utf-8")
+        content = Path(name).read_bytes()
     else:
         raise RecipeError(
             f"no recipe {name!r}", expected=f"one of {', '.join(builtin_recipes())}, or the path of a TOML file"
         )
     try:
-        value = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as problem:
+        value = tomllib.loads(content.decode("utf-8"))
+    except (UnicodeDecodeError, tomllib.TOMLDecodeError) as problem:
         raise RecipeError(f"recipe {name} is not TOML", found=str(problem)) from problem
     return from_mapping(TrainRecipe, value, where=f"recipe {name}", error=RecipeError)

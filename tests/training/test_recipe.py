@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+
 import pytest
 
 from fsrfer.core.errors import RecipeError
@@ -11,6 +13,7 @@ from fsrfer.training.models import GeneratorKind
 from fsrfer.training.recipe import Reweighting
 
 MINIMAL = 'name = "own"\n[extractor]\nepochs = 1\n[super_resolution]\nepochs = 1\n'
+LITTLE = {"name": "own", "extractor": {"epochs": 1}, "super_resolution": {"epochs": 1}}
 
 
 @pytest.mark.parametrize("name", builtin_recipes())
@@ -75,3 +78,66 @@ def test_epochs_can_be_changed():
     recipe = load_recipe("paper").with_epochs(3, 0)
     assert recipe.extractor.epochs == 3
     assert recipe.super_resolution.epochs == recipe.super_resolution.pretrain_epochs == 0
+
+
+def test_a_recipe_that_says_little_can_be_trained():
+    """The second stage of a recipe without weights must have a loss."""
+    assert any(
+        vars(from_mapping(TrainRecipe, LITTLE, where="little", error=RecipeError).super_resolution.weights).values()
+    )
+
+
+@pytest.mark.parametrize(
+    ("place", "value"),
+    [
+        ("extractor.epochs", 0),
+        ("extractor.batch_size", 0),
+        ("extractor.learning_rate", 0.0),
+        ("extractor.learning_rate", float("nan")),
+        ("extractor.ema_decay", 1.5),
+        ("extractor.face_sizes.smallest", 0),
+        ("extractor.face_sizes.smallest", 49),
+        ("extractor.face_sizes.choices", [12, 96]),
+        ("extractor.face_sizes.full_fraction", 1.1),
+        ("super_resolution.epochs", -1),
+        ("super_resolution.learning_rate", 0.0),
+        ("super_resolution.beta1", 1.0),
+        ("super_resolution.temperature", 0.0),
+        ("super_resolution.weights.feature", -1.0),
+        ("super_resolution.weights", {}),
+        ("augmentation.flip", 2.0),
+        ("augmentation.erase_side", 1.5),
+        ("augmentation.scale", 1.0),
+        ("validation.face_sizes", []),
+        ("validation.face_sizes", [16, 16]),
+        ("validation.face_sizes", [0]),
+        ("validation.max_faces", 0),
+        ("backbone.stage_channels", []),
+        ("backbone.blocks_per_stage", 0),
+        ("generator.channels", 0),
+        ("classifier.dropout", 1.0),
+    ],
+)
+def test_impossible_values_are_refused_when_they_are_read(place, value):
+    """Some of them would only be noticed after the first stage, others never."""
+    *tables, key = place.split(".")
+    recipe = copy.deepcopy(LITTLE)
+    table = recipe
+    for name in tables:
+        table = table.setdefault(name, {})
+    table[key] = value
+    with pytest.raises(RecipeError, match=r"(impossible|has no)"):
+        from_mapping(TrainRecipe, recipe, where="recipe own", error=RecipeError)
+
+
+def test_the_smallest_size_does_not_matter_where_it_is_not_used():
+    sizes = {"smallest": 60, "choices": [12]}
+    recipe = {**LITTLE, "extractor": {"epochs": 1, "face_sizes": sizes}}
+    assert from_mapping(TrainRecipe, recipe, where="own", error=RecipeError).extractor.face_sizes.choices == (12,)
+
+
+def test_a_recipe_that_is_not_text_is_named(tmp_path):
+    path = tmp_path / "own.toml"
+    path.write_bytes(b'name = "\xff"')
+    with pytest.raises(RecipeError, match="not TOML"):
+        load_recipe(str(path))

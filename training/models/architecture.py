@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from enum import Enum
 
 from ...core.errors import RecipeError
+from ..ranges import require
 
 
 class GeneratorKind(str, Enum):
@@ -35,6 +36,11 @@ class BackboneConfig:
     stage_channels: tuple[int, ...] = (48, 96, 160)
     blocks_per_stage: int = 2
 
+    def __post_init__(self) -> None:
+        require(self, "1 or more", "stem_channels", "stage_channels", "blocks_per_stage")
+        if not self.stage_channels:
+            raise RecipeError("the backbone has no stage", expected="one or more stage_channels", found="none")
+
 
 @dataclass(frozen=True)
 class GeneratorConfig:
@@ -57,6 +63,10 @@ class GeneratorConfig:
     residual_scale: float = 0.2
     bypass_full_size: bool = False
 
+    def __post_init__(self) -> None:
+        require(self, "1 or more", "channels", "growth", "blocks")
+        require(self, "above 0", "residual_scale")
+
 
 @dataclass(frozen=True)
 class ClassifierConfig:
@@ -69,6 +79,10 @@ class ClassifierConfig:
 
     embedding: int = 128
     dropout: float = 0.1
+
+    def __post_init__(self) -> None:
+        require(self, "1 or more", "embedding")
+        require(self, "0 or more, below 1", "dropout")
 
 
 @dataclass(frozen=True)
