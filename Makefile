@@ -14,8 +14,9 @@ PIP_INSTALL := $(BIN)/pip install --quiet --disable-pip-version-check --constrai
 demo: install
 	$(BIN)/fsrfer demo --output demo-output
 
+# One thread a worker: two workers already keep two cores busy.
 test: check
-	$(BIN)/python -m pytest -n 2 --dist worksteal
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist worksteal
 
 check: install-test
 	$(BIN)/ruff check .
