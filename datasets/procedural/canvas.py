@@ -78,7 +78,7 @@ class Canvas:
     """Pixels, and which of them belong to the person.
 
     Attributes:
-        pixels: float32 (side, side, 3), RGB, 0 to 255.
+        pixels: uint8 (side, side, 3), RGB.
         alpha: uint8 (side, side), 255 where the person is.
         pose: Where the head is.
     """
@@ -169,7 +169,6 @@ def rgb(color: Sequence[float]) -> tuple[float, float, float]:
 
 _ANGLES = np.linspace(0, 2 * np.pi, 20, endpoint=False)
 CIRCLE = np.stack([np.cos(_ANGLES), np.sin(_ANGLES)], axis=1)
-"""Points of the unit circle, float64 (20, 2)."""
 """Points of the unit circle, float64 (20, 2)."""
 
 

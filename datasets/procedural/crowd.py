@@ -66,7 +66,7 @@ class CrowdClip:
         face_px: Height of the smallest and of the largest face in pixels, from the hairline to the chin.
 
     Raises:
-        InputSpecError: The scene is too small for its faces, or empty.
+        InputSpecError: The scene is too small for its faces, empty or endless, or the seed is negative.
     """
 
     labels = LABELS
@@ -82,11 +82,12 @@ class CrowdClip:
         people: int = 22,
         face_px: tuple[float, float] = (10.0, 46.0),
     ) -> None:
-        if not 4 <= face_px[0] <= face_px[1] <= min(width, height) / 4 or people < 1 or fps < 1 or seconds <= 0:
+        fits = 4 <= face_px[0] <= face_px[1] <= min(width, height) / 4
+        if not fits or people < 1 or fps < 1 or not 0 < seconds < np.inf or seed < 0:
             raise InputSpecError(
                 "impossible crowd",
-                expected="faces of 4 pixels to a quarter of the frame, one person or more, a positive length",
-                found=f"{people} faces of {face_px} px in {width}x{height}, {seconds} s at {fps}",
+                expected="faces of 4 px to a quarter of the frame, one person or more, length above 0, a seed from 0",
+                found=f"{people} faces of {face_px} px in {width}x{height}, {seconds} s at {fps}, seed {seed}",
             )
         self.width, self.height, self.fps = width, height, fps
         self.frame_count = max(1, round(seconds * fps))

@@ -3,36 +3,69 @@
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
-from typing import Any
+from types import MappingProxyType
+from typing import Any, cast
 
 import av
 import numpy as np
 
-from ...core.errors import DatasetError, InputSpecError
+from ...core.errors import BackendUnavailableError, DatasetError, InputSpecError
 from ...core.files import atomic_path, write_text
 from .crowd import CrowdClip, CrowdFrame
 
+_LOGGER = logging.getLogger(__name__)
 
-def write_clip(clip: CrowdClip, path: Path) -> None:
-    """Write a clip as H.264 in MP4, atomically.
+# In order of preference: PyAV may be built on an FFmpeg without libx264, whose licence is the GPL.
+_CODEC_OPTIONS: MappingProxyType[str, dict[str, str]] = MappingProxyType(
+    {"libx264": {"crf": "16", "preset": "veryfast"}, "mpeg4": {"qscale": "2"}}
+)
+
+
+def write_clip(clip: CrowdClip, path: Path, *, codec: str | None = None) -> None:
+    """Write a clip as MP4, atomically; the file's ``comment`` says which encoder made it.
+
+    Args:
+        clip: What to write.
+        path: The file.
+        codec: ``libx264`` (H.264) or ``mpeg4`` (MPEG-4 part 2); by default the first of them that FFmpeg has.
 
     Raises:
         InputSpecError: The frames have an odd side, for which the pixel format (yuv420p) has no chroma.
+        BackendUnavailableError: This FFmpeg does not have the encoder.
     """
+    chosen = _available_codec(codec)
     if clip.width % 2 or clip.height % 2:
         raise InputSpecError(
             "the clip cannot be encoded", expected="an even width and height", found=f"{clip.width}x{clip.height}"
         )
     with atomic_path(path) as temporary, av.open(str(temporary), "w", format="mp4") as container:
-        stream = container.add_stream("libx264", rate=Fraction(clip.fps), options={"crf": "16", "preset": "veryfast"})
+        container.metadata["comment"] = f"encoder {chosen}"
+        added = container.add_stream(chosen, rate=Fraction(clip.fps), options=_CODEC_OPTIONS[chosen])
+        stream = cast("av.VideoStream", added)
         stream.width, stream.height, stream.pix_fmt = clip.width, clip.height, "yuv420p"
         for index in range(clip.frame_count):
             frame = av.VideoFrame.from_ndarray(clip.frame(index).image, format="rgb24")
             container.mux(stream.encode(frame))
         container.mux(stream.encode(None))
+
+
+def _available_codec(wanted: str | None) -> str:
+    candidates = tuple(_CODEC_OPTIONS) if wanted is None else (wanted,)
+    available = [codec for codec in candidates if codec in _CODEC_OPTIONS and codec in av.codecs_available]
+    if not available:
+        raise BackendUnavailableError(
+            "the clip cannot be encoded",
+            expected=f"an FFmpeg with {' or '.join(_CODEC_OPTIONS)}",
+            found="neither" if wanted is None else wanted,
+            fix="pip install --force-reinstall av",
+        )
+    if wanted is None and available[0] != candidates[0]:
+        _LOGGER.warning("this FFmpeg has no %s: the clip is %s", candidates[0], available[0])
+    return available[0]
 
 
 def write_ground_truth(clip: CrowdClip, path: Path) -> None:

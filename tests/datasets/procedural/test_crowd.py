@@ -102,7 +102,17 @@ def test_people_in_front_hide_those_behind():
 
 
 @pytest.mark.parametrize(
-    "options", [{"people": 0}, {"seconds": 0}, {"face_px": (3, 9)}, {"face_px": (20, 10)}, {"height": 60}]
+    "options",
+    [
+        {"people": 0},
+        {"seconds": 0},
+        {"seconds": float("nan")},
+        {"seconds": float("inf")},
+        {"face_px": (3, 9)},
+        {"face_px": (20, 10)},
+        {"height": 60},
+        {"seed": -1},
+    ],
 )
 def test_impossible_crowds_are_refused(options):
     with pytest.raises(InputSpecError, match="impossible crowd"):

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 import itertools
-from dataclasses import replace
+import json
+from dataclasses import asdict, replace
 
 import numpy as np
 import pytest
@@ -14,7 +16,7 @@ from fsrfer.core.errors import UsageError
 from fsrfer.datasets import open_dataset
 from fsrfer.datasets.procedural import LABELS, ProceduralFaces, render_face
 from fsrfer.datasets.procedural.expressions import PROTOTYPES
-from fsrfer.datasets.procedural.faces import sample_parameters
+from fsrfer.datasets.procedural.faces import VERSION, sample_parameters
 from fsrfer.datasets.procedural.identity import HairStyle
 
 
@@ -97,3 +99,14 @@ def test_impossible_faces_are_refused(options):
 def test_an_absent_face_is_an_index_error():
     with pytest.raises(IndexError):
         ProceduralFaces("train", count=3)[3]
+
+
+def test_what_the_version_names_stays_the_same():
+    """Whoever changes what is sampled raises VERSION: reports that name a data set must keep their meaning."""
+    sampled = [sample_parameters(label, [0, 0, index]) for index, label in enumerate(LABELS)]
+    # Rounded: the last bits of a power may differ between C libraries.
+    numbers = json.loads(
+        json.dumps([asdict(parameters) for parameters in sampled]), parse_float=lambda text: round(float(text), 9)
+    )
+    digest = hashlib.sha256(json.dumps(numbers, sort_keys=True).encode()).hexdigest()
+    assert (VERSION, digest[:16]) == (1, "2cca38c0105af0b7")

@@ -6,7 +6,7 @@ import av
 import numpy as np
 import pytest
 
-from fsrfer.core.errors import DatasetError, InputSpecError
+from fsrfer.core.errors import BackendUnavailableError, DatasetError, InputSpecError
 from fsrfer.datasets.procedural import CrowdClip, read_ground_truth, write_clip, write_ground_truth
 
 
@@ -20,10 +20,13 @@ def frames(clip):
     return [clip.frame(index) for index in range(clip.frame_count)]
 
 
-def test_the_clip_comes_back_from_its_file(clip, frames, tmp_path):
+@pytest.mark.parametrize(("codec", "name"), [("libx264", "h264"), ("mpeg4", "mpeg4")])
+def test_the_clip_comes_back_from_its_file(clip, frames, tmp_path, codec, name):
     path = tmp_path / "crowd.mp4"
-    write_clip(clip, path)
+    write_clip(clip, path, codec=codec)
     with av.open(str(path)) as container:
+        assert container.streams.video[0].codec_context.name == name
+        assert container.metadata["comment"] == f"encoder {codec}"
         decoded = [frame.to_ndarray(format="rgb24") for frame in container.decode(video=0)]
         assert float(container.streams.video[0].average_rate) == clip.fps
     assert len(decoded) == clip.frame_count
@@ -54,4 +57,24 @@ def test_a_clip_of_odd_sides_is_refused_before_anything_is_written(tmp_path):
     path = tmp_path / "crowd.mp4"
     with pytest.raises(InputSpecError, match="even"):
         write_clip(CrowdClip(width=301, height=200, seconds=0.2, people=1), path)
+    assert not list(tmp_path.iterdir())
+
+
+def test_h264_is_written_where_it_can_be(clip, tmp_path):
+    write_clip(clip, tmp_path / "crowd.mp4")
+    with av.open(str(tmp_path / "crowd.mp4")) as container:
+        assert container.metadata["comment"] == "encoder libx264"
+
+
+def test_mpeg4_stands_in_aloud_for_an_absent_h264(clip, tmp_path, monkeypatch, caplog):
+    monkeypatch.setattr(av, "codecs_available", {"mpeg4"})
+    write_clip(clip, tmp_path / "crowd.mp4")
+    assert "no libx264" in caplog.text
+    with av.open(str(tmp_path / "crowd.mp4")) as container:
+        assert container.metadata["comment"] == "encoder mpeg4"
+
+
+def test_an_encoder_that_is_not_there_is_named(clip, tmp_path):
+    with pytest.raises(BackendUnavailableError, match="nvenc"):
+        write_clip(clip, tmp_path / "crowd.mp4", codec="nvenc")
     assert not list(tmp_path.iterdir())
