@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ..core.bundle import BundleManifest
-from ..datasets.evaluation import EvaluationReport
+from ..datasets.evaluation import EvaluationReport, SizeReport
 
 _TEMPLATE = """# {name}
 
@@ -11,8 +11,8 @@ Reads one of {count} expressions from the crop of a face, also of a small one: {
 
 ## Accuracy by face size
 
-Test split of `{test_id}`. A face of size s was shrunk to s x s pixels by anti-aliased bicubic interpolation. Intervals
-are 95 %.
+Test split of `{test_id}`. A face of size s was shrunk to s x s pixels by anti-aliased bicubic interpolation; one that
+is smaller in the data set was taken as it is. Intervals are 95 %.
 
 {table}
 
@@ -68,8 +68,6 @@ def model_card(manifest: BundleManifest, report: EvaluationReport) -> str:
 
 
 def _table(report: EvaluationReport) -> str:
-    lines = ["| face size | faces | accuracy | mean class accuracy |", "|---|---|---|---|"]
-    lines += [
-        f"| {row.face_size_px} px | {row.count} | {row.accuracy} | {row.mean_class_accuracy} |" for row in report.sizes
-    ]
+    lines = [f"| {' | '.join(SizeReport.HEADER[:4])} |", "|---|---|---|---|"]
+    lines += [f"| {' | '.join(row.cells()[:4])} |" for row in report.sizes]
     return "\n".join(lines)

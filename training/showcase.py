@@ -10,10 +10,10 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
+from ..core.errors import UsageError
 from ..core.files import atomic_path
 from ..core.preprocess import PreprocessSpec, preprocess
-from ..core.resample import bicubic_resize
-from ..datasets import FaceDataset
+from ..datasets import FaceDataset, shrink
 from .models.network import ExpressionNetwork
 
 Uint8Array = npt.NDArray[np.uint8]
@@ -39,24 +39,26 @@ class ShowcaseRow:
 def showcase_rows(
     network: ExpressionNetwork, spec: PreprocessSpec, faces: Sequence[Uint8Array], face_size_px: int
 ) -> tuple[ShowcaseRow, ...]:
-    """Read faces at full size, small without the generator, and small with it.
+    """Read faces at full size, small without the generator, and small with it where the network has one.
 
     Args:
         network: In evaluation mode.
         spec: The model's preprocessing.
-        faces: Full-size faces, uint8.
+        faces: Full-size faces, uint8 (height, width, 3) or (height, width).
         face_size_px: Native size of the small ones.
+
+    Raises:
+        InputSpecError: A face is smaller than that already.
     """
-    small = [bicubic_resize(face, face_size_px) for face in faces]
-    return (
+    small = [shrink(face, face_size_px) for face in faces]
+    rows = (
         ShowcaseRow("full size", faces, _probabilities(network, spec, faces, super_resolve=True)),
         ShowcaseRow(f"{face_size_px} px", small, _probabilities(network, spec, small, super_resolve=False)),
-        ShowcaseRow(
-            f"{face_size_px} px,\nfeatures\nsuper-resolved",
-            small,
-            _probabilities(network, spec, small, super_resolve=True),
-        ),
     )
+    if network.generator is None:
+        return rows
+    title = f"{face_size_px} px,\nfeatures\nsuper-resolved"
+    return (*rows, ShowcaseRow(title, small, _probabilities(network, spec, small, super_resolve=True)))
 
 
 def draw_showcase(rows: Sequence[ShowcaseRow], labels: Sequence[str], truth: Sequence[int], path: Path) -> None:
@@ -67,13 +69,20 @@ def draw_showcase(rows: Sequence[ShowcaseRow], labels: Sequence[str], truth: Seq
         labels: Expression names.
         truth: N indices of the true expressions.
         path: Picture to write; its suffix decides the format.
+
+    Raises:
+        UsageError: Pictures of that format cannot be written.
     """
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
     columns = len(truth)
     figure = Figure(figsize=(1.25 * columns + 0.9, 1.62 * len(rows) + 0.3), layout="constrained")
-    FigureCanvasAgg(figure)
+    formats = FigureCanvasAgg(figure).get_supported_filetypes()
+    if path.suffix[1:].lower() not in formats:
+        raise UsageError(
+            f"no picture can be written to {path}", expected=f"a name that ends in .{', .'.join(sorted(formats))}"
+        )
     axes = figure.subplots(len(rows), columns, squeeze=False)
     for line, row in zip(axes, rows, strict=True):
         line[0].set_ylabel(row.title, rotation=0, ha="right", va="center", fontsize=9)
@@ -91,7 +100,16 @@ def draw_showcase(rows: Sequence[ShowcaseRow], labels: Sequence[str], truth: Seq
 
 
 def spread_choice(dataset: FaceDataset, count: int, seed: int) -> list[int]:
-    """Return indices of faces that show as many different expressions as possible, int (count,)."""
+    """Choose faces that show as many different expressions as possible.
+
+    Args:
+        dataset: Where to choose.
+        count: How many; fewer where the data set is smaller.
+        seed: Which ones, 0 or more.
+
+    Returns:
+        Their positions in the data set.
+    """
     order = np.random.default_rng(seed).permutation(len(dataset))
     labels = dataset.label_indices[order]
     # The rank of each face among those of its own expression: the first of each come first.
