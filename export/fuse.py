@@ -18,7 +18,7 @@ import torch
 from torch import Tensor, nn
 
 from ..core.bundle import ArtifactKind, BundleManifest, ModelBundle
-from ..core.errors import EngineBuildError
+from ..core.errors import EngineBuildError, InputSpecError
 from ..runtime.classifier import ExpressionClassifier
 from ..runtime.onnxruntime_runner import OnnxRuntimeRunner
 from ..training.models.network import ExpressionNetwork, load_network
@@ -67,8 +67,8 @@ def export_onnx(
 
     Args:
         bundle: A trained bundle.
-        faces: Faces for the proof, uint8, at least as large as the largest size.
-        sizes: Native face sizes in pixels to prove it at.
+        faces: Faces for the proof, uint8, one or more, at least as large as the largest size.
+        sizes: Native face sizes in pixels to prove it at, one or more.
         opset: ONNX operator set, 18 or newer (PyTorch's exporter writes nothing older).
 
     Returns:
@@ -77,8 +77,15 @@ def export_onnx(
     Raises:
         ParityError: A logit differs by more than 1e-3, or a decision differs.
         EngineBuildError: PyTorch's exporter failed, or did not write the operator set that was asked for.
+        InputSpecError: There is no face or no size, and so no proof.
     """
-    network = load_network(bundle).eval()
+    if not faces or not sizes:
+        raise InputSpecError(
+            "nothing proves the graph",
+            expected="one or more faces and face sizes",
+            found=f"{len(faces)} faces, {len(sizes)} sizes",
+        )
+    network = load_network(bundle)
     model = fuse(network, bundle.manifest, opset=opset)
     report = _prove(network, model, bundle.manifest, faces, sizes)
     report.raise_if_above(MAX_LOGIT_ERROR)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 
 import numpy as np
 import onnx
@@ -10,7 +11,7 @@ import pytest
 import torch
 
 from fsrfer.core import ArtifactKind, BundleManifest, ColorMode, GraphSpec, ModelBundle, PreprocessSpec, Provenance
-from fsrfer.core.errors import EngineBuildError, ParityError
+from fsrfer.core.errors import EngineBuildError, InputSpecError, ParityError
 from fsrfer.core.schema import to_mapping
 from fsrfer.export import fuse as fusing
 from fsrfer.export.fuse import export_onnx, fuse
@@ -141,6 +142,26 @@ def test_a_graph_that_differs_is_not_kept(tmp_path, monkeypatch):
     assert not (tmp_path / "model.onnx").exists()
 
 
-def test_an_operator_set_that_the_exporter_does_not_write_is_refused(tmp_path):
-    with pytest.raises(EngineBuildError, match=r"expected opset 16; found opset 18"):
-        export_onnx(bundle_of(tmp_path, GENERATORS["none"]), FACES, (16,), opset=16)
+@pytest.mark.parametrize("opset", [16, 17])
+def test_an_operator_set_that_the_exporter_does_not_write_is_refused(tmp_path, opset):
+    with pytest.raises(EngineBuildError, match=rf"expected opset {opset}; found opset 18\. Next: ask for opset 18"):
+        export_onnx(bundle_of(tmp_path, GENERATORS["none"]), FACES, (16,), opset=opset)
+    assert not (tmp_path / "model.onnx").exists()
+
+
+@pytest.mark.parametrize(("faces", "sizes"), [([], (16,)), (FACES, ())])
+def test_a_graph_that_nothing_proves_is_not_kept(tmp_path, faces, sizes):
+    with pytest.raises(InputSpecError, match="nothing proves the graph"):
+        export_onnx(bundle_of(tmp_path, GENERATORS["none"]), faces, sizes)
+    assert not ModelBundle.load(tmp_path).has(ArtifactKind.ONNX_FP32)
+
+
+def test_loggers_are_as_loud_after_fusing_as_before(tmp_path):
+    logger = logging.getLogger("torch.onnx")
+    level = logger.level
+    try:
+        logger.setLevel(logging.INFO)
+        export_onnx(bundle_of(tmp_path, GENERATORS["none"]), FACES, (16,))
+        assert logger.level == logging.INFO
+    finally:
+        logger.setLevel(level)

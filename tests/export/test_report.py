@@ -5,12 +5,15 @@ from __future__ import annotations
 import re
 from html.parser import HTMLParser
 
+import numpy as np
 import pytest
 
+from fsrfer.calibration import Int8Config, calibrate_int8
 from fsrfer.core.errors import UsageError
 from fsrfer.core.files import write_json
 from fsrfer.core.options import Backend
 from fsrfer.core.schema import to_mapping
+from fsrfer.datasets import InMemoryFaces
 from fsrfer.export.build_engine import build_engine
 from fsrfer.export.engine_config import EngineBuildConfig
 from fsrfer.export.report import ReportPicture, ReportTable, write_report
@@ -67,6 +70,40 @@ def test_it_says_what_the_bundle_says_and_nothing_runs_or_loads(bundle, tmp_path
     assert sources
     assert all(source.startswith("data:image/") for source in sources)
     assert "<svg" in re.sub(r"data:image[^\"]*", "", text)
+
+
+def test_it_names_no_other_place(bundle, tmp_path):
+    """Neither in what is loaded nor in what could be followed; an SVG's namespaces are names, not places."""
+    write_report(bundle, tmp_path / "report.html")
+    text = (tmp_path / "report.html").read_text()
+    assert not re.findall(r"https?://", re.sub(r'xmlns(:\w+)?="[^"]*"', "", text))
+    assert not re.findall(r"url\((?!#)|@import", text)
+
+
+def test_equal_bundles_have_equal_reports(bundle, tmp_path):
+    write_report(bundle, tmp_path / "one.html")
+    write_report(bundle, tmp_path / "other.html")
+    assert (tmp_path / "one.html").read_bytes() == (tmp_path / "other.html").read_bytes()
+
+
+def test_a_calibrated_bundle_shows_its_int8_graphs(bundle, tmp_path):
+    images = np.random.default_rng(0).integers(0, 256, (48, 24, 24, 3), dtype=np.uint8)
+    faces = InMemoryFaces(
+        name="noise",
+        split="train",
+        labels=bundle.manifest.labels,
+        images=images,
+        label_indices=np.arange(48) % 3,
+        sample_ids=[str(index) for index in range(48)],
+    )
+    config = Int8Config(samples=24, held_out=12, sizes=(24, 12), min_agreement=0.0)
+    calibrated = calibrate_int8(bundle, faces, config)
+    write_report(calibrated, tmp_path / "report.html")
+    text = (tmp_path / "report.html").read_text()
+    graph = calibrated.manifest.calibration["cpu"]
+    assert "Ranges from 24 faces, checked on 12 others" in text
+    assert f"<td>{graph['quantized']} of {graph['quantized'] + len(graph['float_nodes'])}</td>" in text
+    assert f"<td>{graph['agreement']:.1%}</td>" in text
 
 
 def test_latencies_come_from_a_profile(bundle, tmp_path):
