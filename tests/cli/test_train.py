@@ -10,6 +10,11 @@ import sys
 import cv2
 import numpy as np
 import pytest
+from safetensors.numpy import save_file
+
+from fsrfer.cli.launch import exit_code_of, load_app
+from fsrfer.cli.train import _parse_epochs
+from fsrfer.core.errors import UsageError
 
 RECIPE = """
 name = "tiny"
@@ -119,11 +124,50 @@ def test_recipes_are_listed(place):
         (("fit", "--data", "folder:faces"), 2, "--output"),
         (("evaluate", "bundle", "--runners", "bogus"), 2, "--runners cannot be read"),
         (("evaluate", "nowhere"), 1, "is not a model bundle"),
+        (("fit", "--data", "folder:faces", "--seed", "-1", "--output", "x"), 2, "the seed cannot be used"),
+        (("fit", "--data", "folder:faces", "--device", "cuda:99", "--output", "x"), 1, "there is no device cuda:99"),
+        (("showcase", "bundle", "--data", "folder:faces", "--output", "shown.txt"), 2, ".png"),
+        (
+            ("showcase", "bundle", "--data", "folder:faces", "--output", "x.png", "--face-size", "40"),
+            1,
+            "at most 20 px",
+        ),
         (("evaluate", "bundle", "--data", "folder:faces", "--sizes", "big"), 2, "--sizes cannot be read"),
     ],
 )
-def test_mistakes_end_with_their_code_and_one_line(place, words, code, told):
-    done = run(*words, cwd=place)
-    assert done.returncode == code, done.stderr
-    assert told in done.stderr
-    assert "Traceback" not in done.stderr
+def test_mistakes_end_with_their_code_and_one_line(place, monkeypatch, capsys, words, code, told):
+    """In this process: starting one for each would take half a minute."""
+    monkeypatch.chdir(place)
+    assert exit_code_of(lambda: load_app("train")(list(words))) == code
+    assert told in capsys.readouterr().err
+    assert not (place / "x").exists()
+
+
+@pytest.mark.parametrize(("text", "epochs"), [("6,2", (6, 2)), (" 1 , 0 ", (1, 0)), ("12,3", (12, 3))])
+def test_epochs_are_read(text, epochs):
+    assert _parse_epochs(text) == epochs
+
+
+@pytest.mark.parametrize("text", ["", "6", "6,", "6,2,1", "0,2", "-1,2", "6,-1", "1.5,2", "six,2"])
+def test_impossible_epochs_are_refused(text):
+    with pytest.raises(UsageError, match="--epochs cannot be read"):
+        _parse_epochs(text)
+
+
+def test_another_runs_checkpoint_stops_fit_and_no_resume_starts_anew(place):
+    checkpoint = place / "anew" / "checkpoints" / "extractor.safetensors"
+    checkpoint.parent.mkdir(parents=True)
+    save_file({}, checkpoint, metadata={"fingerprint": "of another recipe"})
+    words = ("fit", "--data", "folder:faces", "--recipe", "tiny.toml", "--epochs", "1,0", "--output", "anew")
+    refused = run(*words, cwd=place)
+    assert refused.returncode == 1
+    assert "belongs to another run" in refused.stderr
+    assert "--no-resume" in refused.stderr
+    assert "Traceback" not in refused.stderr
+    assert not (place / "anew" / "bundle.json").exists()
+    done = run(*words, "--no-resume", cwd=place)
+    assert done.returncode == 0, done.stderr
+    manifest = json.loads((place / "anew" / "bundle.json").read_text())
+    assert manifest["recipe"]["extractor"]["epochs"] == 1
+    assert manifest["architecture"]["generator"]["kind"] == "none"
+    assert not checkpoint.parent.exists()

@@ -69,8 +69,7 @@ def residual(tmp_path_factory) -> ModelBundle:
     return export_onnx(bundle, FACES, (16, 8))[0]
 
 
-@pytest.mark.parametrize("name", list(GENERATORS))
-@pytest.mark.parametrize("channels", [1, 3])
+@pytest.mark.parametrize(("name", "channels"), [*((name, 3) for name in GENERATORS), ("residual", 1)])
 def test_the_graph_equals_the_network(tmp_path, name, channels):
     bundle, report = export_onnx(bundle_of(tmp_path, GENERATORS[name], channels), FACES, (16, 12, 6))
     assert [(row.face_size_px, row.count, row.agreement) for row in report.rows] == [
@@ -142,10 +141,9 @@ def test_a_graph_that_differs_is_not_kept(tmp_path, monkeypatch):
     assert not (tmp_path / "model.onnx").exists()
 
 
-@pytest.mark.parametrize("opset", [16, 17])
-def test_an_operator_set_that_the_exporter_does_not_write_is_refused(tmp_path, opset):
-    with pytest.raises(EngineBuildError, match=rf"expected opset {opset}; found opset 18\. Next: ask for opset 18"):
-        export_onnx(bundle_of(tmp_path, GENERATORS["none"]), FACES, (16,), opset=opset)
+def test_an_operator_set_that_the_exporter_does_not_write_is_refused(tmp_path):
+    with pytest.raises(EngineBuildError, match=r"expected opset 17; found opset 18\. Next: ask for opset 18"):
+        export_onnx(bundle_of(tmp_path, GENERATORS["none"]), FACES, (16,), opset=17)
     assert not (tmp_path / "model.onnx").exists()
 
 
