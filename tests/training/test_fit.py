@@ -1,16 +1,9 @@
-"""A whole run: what it writes, what it keeps, and that it survives being killed."""
+"""A whole run: what it writes, what it keeps, and what it refuses."""
 
 from __future__ import annotations
 
-import json
-import os
-import signal
-import subprocess
-import sys
 import threading
-import time
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -223,53 +216,3 @@ def test_a_finished_run_is_not_trained_again(edge_recipe, data, tmp_path):
     two = fit(edge_recipe, data, tmp_path / "bundle", options=options, progress=record)
     assert record.losses == {}
     assert all(torch.equal(value, before[name]) for name, value in weights_of(two).items())
-
-
-TRAIN = """
-import sys
-from importlib import util
-from pathlib import Path
-spec = util.spec_from_file_location("training_conftest", sys.argv[1])
-tiny = util.module_from_spec(spec)
-spec.loader.exec_module(tiny)
-from fsrfer.training import FitOptions, TrainingData, fit
-from fsrfer.training.progress import Silence
-class Tell(Silence):
-    def step(self, name, step, scalars):
-        print(name, step, flush=True)
-recipe = {"edge": tiny.edge_like, "paper": tiny.paper_like}[sys.argv[3]]()
-counts = {"train": 48, "valid": 24, "test": 30}
-data = TrainingData(*(tiny.striped_faces(split, count) for split, count in counts.items()))
-fit(recipe, data, Path(sys.argv[2]), options=FitOptions(checkpoint_seconds=0.0), progress=Tell())
-"""
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("name", ["edge", "paper"])
-def test_a_killed_run_ends_with_the_same_weights(name, tmp_path):
-    """Kill it in the middle of both stages, then let it end: not a bit may differ from a run in one piece."""
-    command = [sys.executable, "-c", TRAIN, str(Path(__file__).with_name("conftest.py"))]
-    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-    whole, broken = tmp_path / "whole", tmp_path / "broken"
-    subprocess.run([*command, str(whole), name], check=True, env=environment, capture_output=True, timeout=120)
-    for stage, step in (("extractor", 2), ("extractor", 5), ("super-resolution", 4)):
-        _kill_after([*command, str(broken), name], environment, stage, step)
-        assert not (broken / "bundle.json").exists()
-    subprocess.run([*command, str(broken), name], check=True, env=environment, capture_output=True, timeout=120)
-    assert_equal_weights(ModelBundle.load(whole), ModelBundle.load(broken))
-    metrics = [ModelBundle.load(path).manifest.metrics for path in (whole, broken)]
-    assert json.dumps(metrics[0]) == json.dumps(metrics[1])
-
-
-def _kill_after(command: list[str], environment: dict[str, str], stage: str, step: int) -> None:
-    with subprocess.Popen(
-        command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
-    ) as run:
-        assert run.stdout is not None
-        for line in run.stdout:
-            name, done = line.split()
-            if name == stage and int(done) >= step:
-                break
-        time.sleep(0.02)
-        run.send_signal(signal.SIGKILL)
-        assert run.wait() == -signal.SIGKILL
