@@ -15,8 +15,9 @@ from fsrfer.core.errors import BackendUnavailableError, CheckpointError, Dataset
 from fsrfer.core.schema import to_mapping
 from fsrfer.datasets import InMemoryFaces, evaluate_by_size, with_labels
 from fsrfer.training import FitOptions, TrainingData, classify_with, fit
-from fsrfer.training.models import load_network
+from fsrfer.training.models import BackboneConfig, ClassifierConfig, load_network
 from fsrfer.training.progress import Silence
+from fsrfer.training.recipe import AugmentationConfig, ExtractorConfig, FaceSizes, ValidationConfig
 from fsrfer.training.validation import Validation
 
 
@@ -75,6 +76,39 @@ def test_the_same_seed_gives_the_same_weights_and_another_does_not(edge_recipe, 
     )
     assert_equal_weights(one, two)
     assert any(not torch.equal(value, weights_of(three)[name]) for name, value in weights_of(one).items())
+
+
+@pytest.mark.slow
+def test_a_network_can_learn_32_faces_by_heart(edge_recipe, tmp_path):
+    """Noise with random labels: nothing but memory helps, so a broken gradient or label order cannot hide."""
+    rng = np.random.default_rng(0)
+    noise = InMemoryFaces(
+        name="noise",
+        split="train",
+        labels=("neutral", "happiness", "surprise"),
+        images=rng.integers(0, 256, (32, 16, 16), dtype=np.uint8),
+        label_indices=rng.integers(0, 3, 32),
+        sample_ids=[str(index) for index in range(32)],
+    )
+    plain = replace(
+        edge_recipe,
+        augmentation=AugmentationConfig(0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0),
+        classifier=ClassifierConfig(embedding=32, dropout=0.0),
+        backbone=BackboneConfig(8, (16, 24), 1),
+        extractor=ExtractorConfig(
+            epochs=80,
+            batch_size=16,
+            learning_rate=1e-2,
+            label_smoothing=0.0,
+            ema_decay=0.0,
+            face_sizes=FaceSizes(full_fraction=1.0),
+        ),
+        validation=ValidationConfig((16,), 32),
+    )
+    record = Record()
+    bundle = fit(plain.with_epochs(80, 0), TrainingData(noise, noise, noise), tmp_path / "bundle", progress=record)
+    assert bundle.manifest.metrics["test"]["sizes"][0]["accuracy"]["value"] == 1.0
+    assert record.losses["extractor"][-1] < 0.1
 
 
 @pytest.mark.slow
