@@ -52,11 +52,11 @@ def save_checkpoint(path: Path, state: TrainingState, fingerprint: str) -> None:
     tensors: dict[str, Tensor] = {}
     for name, module in state.modules.items():
         for key, value in module.state_dict().items():
-            tensors[f"module/{name}/{key}"] = value.detach().cpu().clone()
+            tensors[f"module/{name}/{key}"] = _copied(value)
     for name, optimizer in state.optimizers.items():
         for index, values in optimizer.state_dict()["state"].items():
             for key, value in values.items():
-                tensors[f"optimizer/{name}/{index}/{key}"] = torch.as_tensor(value).detach().cpu().clone()
+                tensors[f"optimizer/{name}/{index}/{key}"] = _copied(torch.as_tensor(value))
     counters = {"step": state.step, "best_step": state.best_step}
     if state.best_score != float("-inf"):
         counters["best_score"] = state.best_score  # type: ignore[assignment]
@@ -92,6 +92,10 @@ def load_checkpoint(path: Path, state: TrainingState, fingerprint: str) -> None:
         ) from problem
 
 
+def _copied(value: Tensor) -> Tensor:
+    return value.detach().cpu().clone(memory_format=torch.contiguous_format)
+
+
 def _restore(state: TrainingState, tensors: Mapping[str, Tensor], counters: Mapping[str, Any]) -> None:
     for name, module in state.modules.items():
         prefix = f"module/{name}/"
@@ -102,6 +106,7 @@ def _restore(state: TrainingState, tensors: Mapping[str, Tensor], counters: Mapp
         optimizer.load_state_dict(
             {"state": _optimizer_state(tensors, name), "param_groups": optimizer.state_dict()["param_groups"]}
         )
+        _lay_out(optimizer)
     state.step = counters["step"]
     state.best_step = counters["best_step"]
     state.best_score = counters.get("best_score", float("-inf"))
@@ -115,6 +120,15 @@ def _optimizer_state(tensors: Mapping[str, Tensor], name: str) -> dict[int, dict
             index, key = rest
             values.setdefault(int(index), {})[key] = value
     return values
+
+
+def _lay_out(optimizer: Optimizer) -> None:
+    # Files hold plain tensors. A step over tensors of different memory formats takes another path through PyTorch,
+    # slower and rounded otherwise; the same bits need the formats of the run before.
+    for parameter, values in optimizer.state.items():
+        for key, value in values.items():
+            if value.shape == parameter.shape:
+                values[key] = torch.empty_like(parameter).copy_(value)
 
 
 def _check_fingerprint(path: Path, found: str | None, wanted: str) -> None:

@@ -170,7 +170,7 @@ def _train(recipe: TrainRecipe, data: TrainingData, run: TrainingRun) -> Express
 
     torch.manual_seed(derived_seed(run.seed, "extractor weights"))
     without_generator = GeneratorConfig(kind=GeneratorKind.NONE)
-    extractor = ExpressionNetwork(_network_config(recipe, len(data.train.labels), without_generator)).to(run.device)
+    extractor = _build(_network_config(recipe, len(data.train.labels), without_generator), run.device)
     teacher = train_extractor(
         extractor,
         plan(1, first.face_sizes, first.batch_size, recipe.augmentation),
@@ -181,7 +181,7 @@ def _train(recipe: TrainRecipe, data: TrainingData, run: TrainingRun) -> Express
     if recipe.generator.kind is GeneratorKind.NONE or second.epochs + second.pretrain_epochs == 0:
         return teacher
     torch.manual_seed(derived_seed(run.seed, "generator weights"))
-    network = ExpressionNetwork(_network_config(recipe, len(data.train.labels), recipe.generator)).to(run.device)
+    network = _build(_network_config(recipe, len(data.train.labels), recipe.generator), run.device)
     network.backbone.load_state_dict(teacher.backbone.state_dict())
     network.classifier.load_state_dict(teacher.classifier.state_dict())
     return train_super_resolution(
@@ -192,6 +192,14 @@ def _train(recipe: TrainRecipe, data: TrainingData, run: TrainingRun) -> Express
         second,
         run,
     )
+
+
+def _build(config: NetworkConfig, device: torch.device) -> ExpressionNetwork:
+    # With the channels innermost, the convolutions of this network are a third faster on a CPU, and on a GPU they are
+    # the order that tensor cores want. Shapes stay the same.
+    network = ExpressionNetwork(config).to(device)
+    network.to(memory_format=torch.channels_last)  # type: ignore[call-overload] # not in PyTorch's own annotations
+    return network
 
 
 def _validation(
