@@ -39,7 +39,7 @@ def int8(
     min_agreement: Annotated[
         float, typer.Option(min=0.0, max=1.0, help="Fraction of held-out faces on which INT8 must decide as FP32.")
     ] = 0.9,
-    seed: Annotated[int, typer.Option(help="Key of the draw of faces.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="Key of the draw of faces.")] = 0,
     as_json: Annotated[bool, typer.Option("--json", help="Print the report as JSON.")] = False,
 ) -> None:
     """Make an INT8 graph for TensorRT and one for CPUs from one calibration, and check both.

@@ -28,7 +28,7 @@ def faces(
     count: Annotated[int, typer.Option(min=1, max=1000, help="Number of faces.")] = 42,
     size: Annotated[int, typer.Option(min=8, max=512, help="Side of each face in pixels.")] = 96,
     columns: Annotated[int, typer.Option(min=1, help="Faces in a row.")] = 14,
-    seed: Annotated[int, typer.Option(help="Which faces.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="Which faces.")] = 0,
 ) -> None:
     """Draw a sheet of procedural faces, each with its expression."""
     dataset = open_dataset(f"procedural?seed={seed}&count={count}&size={size}", "train")
@@ -44,7 +44,7 @@ def faces(
 @app.command("clip")
 def clip(
     output: Annotated[Path, typer.Argument(help="Clip to write (.mp4); its ground truth goes beside it (.jsonl).")],
-    seed: Annotated[int, typer.Option(help="Which crowd.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="Which crowd.")] = 0,
 ) -> None:
     """Draw a crowd of small moving faces, and write where each face is and what it shows."""
     crowd = CrowdClip(seed=seed)

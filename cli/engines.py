@@ -36,7 +36,7 @@ def fp16(
     split: Annotated[str, typer.Option(help="Split of these faces.")] = "valid",
     samples: Annotated[int, typer.Option(min=1, help="How many of them.")] = 256,
     sizes: Annotated[str, typer.Option(help="Native face sizes in pixels.")] = "48,32,24,16,12,8",
-    seed: Annotated[int, typer.Option(help="Key of their draw.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="Key of their draw.")] = 0,
     as_json: JsonOption = False,
 ) -> None:
     """Convert the fused graph to half precision, leaving in float32 what that would harm."""

@@ -39,7 +39,7 @@ def fit(
     epochs: Annotated[
         str | None, typer.Option(help="Epochs of stage 1 and of stage 2, such as 6,2.  [default: the recipe's]")
     ] = None,
-    seed: Annotated[int, typer.Option(help="Seed of everything random.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of everything random.")] = 0,
     device: Annotated[str, typer.Option(help="Where to compute: cpu, cuda, cuda:1.")] = "cpu",
     resume: Annotated[bool, typer.Option(help="Go on from the last checkpoint in the output folder.")] = True,
     skip_bad: Annotated[bool, typer.Option("--skip-bad", help="Leave unusable pictures out, counted.")] = False,
@@ -116,7 +116,7 @@ def showcase(
     data: Annotated[str, typer.Option(help=_DATA_HELP)] = "procedural",
     face_size: Annotated[int, typer.Option(min=4, help="Native size of the small faces in pixels.")] = 12,
     faces: Annotated[int, typer.Option(min=1, max=40, help="How many faces.")] = 10,
-    seed: Annotated[int, typer.Option(help="Which faces of the test split.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="Which faces of the test split.")] = 0,
 ) -> None:
     """Draw faces at full size, small, and small with their features super-resolved, with what the model reads."""
     with needing_extra("fsrfer-train showcase"):
