@@ -124,7 +124,7 @@ def test_recipes_are_listed(place):
         (("fit", "--data", "folder:faces"), 2, "--output"),
         (("evaluate", "bundle", "--runners", "bogus"), 2, "--runners cannot be read"),
         (("evaluate", "nowhere"), 1, "is not a model bundle"),
-        (("fit", "--data", "folder:faces", "--seed", "-1", "--output", "x"), 2, "the seed cannot be used"),
+        (("fit", "--data", "folder:faces", "--seed", "-1", "--output", "x"), 2, "Invalid value for '--seed'"),
         (("fit", "--data", "folder:faces", "--device", "cuda:99", "--output", "x"), 1, "there is no device cuda:99"),
         (("showcase", "bundle", "--data", "folder:faces", "--output", "shown.txt"), 2, ".png"),
         (
