@@ -2,26 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.progress import Progress as Bars
-from rich.progress import TaskID
 
 from ..core.bundle import ModelBundle
 from ..core.errors import UsageError
-from ..core.options import Precision
-from ..datasets import SPEC_FORMS, FaceDataset, open_dataset
+from ..core.options import Arithmetic, Precision
+from ..datasets import SPEC_FORMS, FaceDataset, Track, open_dataset
 from ..datasets.evaluation import Classify, EvaluationReport, SizeReport, evaluate_by_size
 from ..datasets.subset import with_labels
 from ..runtime.opening import open_bundle
+from .compare import compare
 from .console import NOTES, print_json, print_table, progress_bar
 from .launch import needing_extra
 from .parsing import parse_sizes
+from .training_bars import TrainingBars
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, rich_markup_mode=None)
+
+app.command("compare")(compare)
 
 _DATA_HELP = f"Data set: {', '.join(SPEC_FORMS)}."
 
@@ -41,6 +42,12 @@ def fit(
     ] = None,
     seed: Annotated[int, typer.Option(min=0, help="Seed of everything random.")] = 0,
     device: Annotated[str, typer.Option(help="Where to compute: cpu, cuda, cuda:1.")] = "cpu",
+    arithmetic: Annotated[
+        Arithmetic, typer.Option(help="Number format of the convolutions; bf16 where the processor has it.")
+    ] = Arithmetic.FP32,
+    extractor: Annotated[
+        Path | None, typer.Option(help="Take this bundle's backbone and classifier as stage 1.", show_default=False)
+    ] = None,
     resume: Annotated[bool, typer.Option(help="Go on from the last checkpoint in the output folder.")] = True,
     skip_bad: Annotated[bool, typer.Option("--skip-bad", help="Leave unusable pictures out, counted.")] = False,
 ) -> None:
@@ -51,6 +58,7 @@ def fit(
     with needing_extra("fsrfer-train fit"):
         from ..training import FitOptions, TrainingData, load_recipe
         from ..training import fit as train
+        from ..training.origin import Origin, OriginRole
     loaded = load_recipe(recipe)
     if epochs is not None:
         loaded = loaded.with_epochs(*_parse_epochs(epochs))
@@ -63,8 +71,9 @@ def fit(
             TrainingData(**splits),
             output,
             seed=seed,
-            options=FitOptions(device=device, resume=resume),
-            progress=_TrainingBars(bars),
+            origin=None if extractor is None else Origin(ModelBundle.load(extractor), OriginRole.EXTRACTOR),
+            options=FitOptions(device=device, resume=resume, arithmetic=arithmetic),
+            progress=TrainingBars(bars),
         )
     NOTES.print(f"wrote {bundle.path}")
     rows = bundle.manifest.metrics["test"]["sizes"]
@@ -88,6 +97,7 @@ def evaluate(
     bundle: Annotated[Path, typer.Argument(help="Bundle to evaluate.")],
     data: Annotated[str, typer.Option(help=_DATA_HELP)] = "procedural",
     split: Annotated[str, typer.Option(help="train, valid or test.")] = "test",
+    track: Annotated[Track, typer.Option(help="How small faces are made.")] = Track.CLEAN,
     sizes: Annotated[str, typer.Option(help="Native face sizes in pixels.")] = "48,24,16,12,8",
     runners: Annotated[
         str, typer.Option(help="Implementations, separated by commas: pytorch, fp32 and int8 (both ONNX Runtime).")
@@ -98,12 +108,12 @@ def evaluate(
     wanted, names = parse_sizes(sizes), _runner_names(runners)
     loaded = ModelBundle.load(bundle)
     dataset = with_labels(open_dataset(data, split), loaded.manifest.labels)
-    reports = {name: _evaluate(loaded, name, dataset, wanted) for name in names}
+    reports = {name: _evaluate(loaded, name, dataset, wanted, track) for name in names}
     if as_json:
         print_json({name: report.to_json() for name, report in reports.items()})
         return
     print_table(
-        f"{loaded.manifest.name} on {dataset.dataset_id}",
+        f"{loaded.manifest.name} on {dataset.dataset_id}, track {track.protocol}",
         ("runner", *SizeReport.HEADER),
         [(name, *row.cells()) for name, report in reports.items() for row in report.sizes],
     )
@@ -153,24 +163,6 @@ def recipes() -> None:
     print_table("recipes", ("name", "colour", "generator", "epochs of stage 1", "epochs of stage 2"), rows)
 
 
-class _TrainingBars:
-    """Shows a bar for each stage, and a line for each epoch."""
-
-    def __init__(self, bars: Bars) -> None:
-        self._bars = bars
-        self._tasks: dict[str, TaskID] = {}
-
-    def stage(self, name: str, done: int, total: int) -> None:
-        self._tasks[name] = self._bars.add_task(name, total=total, completed=done)
-
-    def step(self, name: str, step: int, scalars: Mapping[str, float]) -> None:
-        self._bars.update(self._tasks[name], completed=step, description=f"{name} (loss {scalars['loss']:.3f})")
-
-    def epoch(self, name: str, step: int, scalars: Mapping[str, float]) -> None:
-        told = ", ".join(f"{key.removeprefix('accuracy_')} {value:.1%}" for key, value in scalars.items())
-        self._bars.console.print(f"{name}, step {step}, validation accuracy: {told}")
-
-
 def _parse_epochs(text: str) -> tuple[int, int]:
     words = [word.strip() for word in text.split(",")]
     if len(words) != 2 or not all(word.isdecimal() for word in words) or int(words[0]) < 1:
@@ -188,10 +180,14 @@ def _runner_names(text: str) -> list[str]:
     return names
 
 
-def _evaluate(bundle: ModelBundle, runner: str, dataset: FaceDataset, sizes: tuple[int, ...]) -> EvaluationReport:
+def _evaluate(
+    bundle: ModelBundle, runner: str, dataset: FaceDataset, sizes: tuple[int, ...], track: Track
+) -> EvaluationReport:
     def report(classify: Classify) -> EvaluationReport:
         manifest = bundle.manifest
-        return evaluate_by_size(classify, dataset, manifest.preprocess, sizes, temperatures=manifest.temperatures)
+        return evaluate_by_size(
+            classify, dataset, manifest.preprocess, sizes, temperatures=manifest.temperatures, track=track
+        )
 
     if runner == "pytorch":
         with needing_extra("fsrfer-train evaluate --runners pytorch"):

@@ -19,3 +19,11 @@ class Backend(str, Enum):
     ONNXRUNTIME = "onnxruntime"
     TENSORRT = "tensorrt"
     TENSORRT_RTX = "tensorrt-rtx"
+
+
+class Arithmetic(str, Enum):
+    """Number format of the convolutions while a network is trained; weights and losses stay in float32."""
+
+    FP32 = "fp32"
+    BF16 = "bf16"
+    """Half the memory traffic; faster where the processor multiplies bfloat16 (AVX512_BF16, AMX, Ampere GPUs)."""

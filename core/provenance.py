@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import platform
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from importlib import metadata
+
+from .options import Arithmetic
 
 _RECORDED_PACKAGES = (
     "numpy",
@@ -31,6 +33,9 @@ class Provenance:
         dataset_ids: Identities of the data sets that it read (:attr:`fsrfer.datasets.FaceDataset.dataset_id`).
         versions: Versions of Python, fsrfer and the packages that matter to the numbers.
         platform: Operating system and machine.
+        parents: SHA-256 of the weights that the run began with, by what they were taken for (``extractor``,
+            ``initial``); empty for a run from random weights.
+        arithmetic: Number format of the convolutions in training.
     """
 
     created: str
@@ -38,9 +43,18 @@ class Provenance:
     dataset_ids: tuple[str, ...]
     versions: dict[str, str] = field(default_factory=dict)
     platform: str = ""
+    parents: dict[str, str] = field(default_factory=dict)
+    arithmetic: str = "fp32"
 
     @classmethod
-    def now(cls, *, seed: int, dataset_ids: Iterable[str]) -> Provenance:
+    def now(
+        cls,
+        *,
+        seed: int,
+        dataset_ids: Iterable[str],
+        parents: Mapping[str, str] | None = None,
+        arithmetic: Arithmetic = Arithmetic.FP32,
+    ) -> Provenance:
         """Record the present time and environment."""
         return cls(
             created=datetime.now(timezone.utc).isoformat(timespec="seconds"),
@@ -48,6 +62,8 @@ class Provenance:
             dataset_ids=tuple(dataset_ids),
             versions=installed_versions(),
             platform=platform.platform(),
+            parents=dict(parents or {}),
+            arithmetic=arithmetic.value,
         )
 
 

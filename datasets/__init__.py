@@ -1,7 +1,7 @@
 """Labelled faces: the seam that everything reads through, readers of public and own data sets, evaluation."""
 
 from .degradation import EVALUATION_SIZES, paper_sizes, shrink
-from .evaluation import EvaluationReport, SizeReport, evaluate_by_size
+from .evaluation import EvaluationReport, SizeReport, Track, evaluate_by_size
 from .faults import SkippedFile
 from .in_memory import InMemoryFaces
 from .opening import SPEC_FORMS, open_dataset
@@ -20,6 +20,7 @@ __all__ = [
     "SizeReport",
     "SkippedFile",
     "Subset",
+    "Track",
     "balanced_indices",
     "evaluate_by_size",
     "open_dataset",

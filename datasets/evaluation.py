@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from enum import Enum
 from typing import Any, ClassVar
 
 import numpy as np
@@ -25,12 +26,32 @@ from ..core.preprocess import PreprocessSpec, preprocess
 from ..core.schema import to_mapping
 from ..core.temperature import temperatures_for
 from .degradation import shrink
-from .sample import FaceDataset
+from .realistic import REALISTIC_TRACK_NAME, realistic_face
+from .sample import FaceDataset, FaceSample
 
 Uint8Array = npt.NDArray[np.uint8]
 Float32Array = npt.NDArray[np.float32]
 Classify = Callable[[Uint8Array, Float32Array], Float32Array]
 """From faces, uint8 (N, C, H, W), and native sizes, float32 (N,), to uncalibrated logits, float32 (N, K)."""
+
+
+class Track(str, Enum):
+    """How small faces are made for an evaluation."""
+
+    CLEAN = "clean"
+    """Anti-aliased bicubic down-sampling, nothing else: the protocol of the literature."""
+
+    REALISTIC = "realistic"
+    """As cameras deliver them (:mod:`fsrfer.datasets.realistic`), frozen by seed."""
+
+    @property
+    def protocol(self) -> str:
+        """Name and version, for the record."""
+        return "clean" if self is Track.CLEAN else f"{REALISTIC_TRACK_NAME}, seed {TRACK_SEED}"
+
+
+TRACK_SEED = 0
+"""Seed of the realistic track."""
 
 
 @dataclass(frozen=True)
@@ -50,6 +71,7 @@ class SizeReport:
         logits: float32 (N, K), before any temperature, in the order of the data set.
         predictions: int64 (N,), most probable expressions.
         correct: bool (N,), for paired tests between models.
+        native_px: float32 (N,), size of each face as the classifier was told.
     """
 
     HEADER: ClassVar[tuple[str, ...]] = ("face size", "faces", "accuracy", "mean class accuracy", "F1", "ECE", "NLL")
@@ -66,6 +88,21 @@ class SizeReport:
     logits: Float32Array = field(repr=False, compare=False)
     predictions: npt.NDArray[np.int64] = field(repr=False, compare=False)
     correct: npt.NDArray[np.bool_] = field(repr=False, compare=False)
+    native_px: Float32Array = field(repr=False, compare=False)
+
+    def calibrated(self, bands: Sequence[TemperatureBand], labels: npt.NDArray[np.int64]) -> SizeReport:
+        """Return the report under other temperatures; only its calibration error and likelihood change.
+
+        Args:
+            bands: Confidence calibration, ascending in size.
+            labels: int64 (N,), the true expressions.
+        """
+        scaled = self.logits / temperatures_for(self.native_px, bands)[:, None]
+        return replace(
+            self,
+            ece=expected_calibration_error(softmax(scaled), labels),
+            nll=negative_log_likelihood(scaled, labels),
+        )
 
     def cells(self) -> tuple[str, ...]:
         """Return the row of a table under :attr:`HEADER`."""
@@ -103,11 +140,13 @@ class EvaluationReport:
         dataset_id: Identity of the data set.
         labels: Expression names that the classes of the sizes' arrays index.
         sizes: One report a face size, in the order that was asked for.
+        track: How the small faces were made.
     """
 
     dataset_id: str
     labels: tuple[str, ...]
     sizes: tuple[SizeReport, ...]
+    track: Track = Track.CLEAN
 
     def at(self, face_size_px: int) -> SizeReport:
         """Return the report of one face size.
@@ -123,11 +162,16 @@ class EvaluationReport:
             expected=f"one of {', '.join(str(report.face_size_px) for report in self.sizes)}",
         )
 
+    def calibrated(self, bands: Sequence[TemperatureBand], labels: npt.NDArray[np.int64]) -> EvaluationReport:
+        """Return the report under other temperatures (see :meth:`SizeReport.calibrated`)."""
+        return replace(self, sizes=tuple(row.calibrated(bands, labels) for row in self.sizes))
+
     def to_json(self) -> dict[str, Any]:
         """Return the report as plain values, without the arrays that have an entry a face."""
         return {
             "dataset_id": self.dataset_id,
             "labels": list(self.labels),
+            "track": self.track.protocol,
             "sizes": [report.to_json() for report in self.sizes],
         }
 
@@ -140,12 +184,13 @@ def evaluate_by_size(
     *,
     batch_size: int = 64,
     temperatures: Sequence[TemperatureBand] = (),
+    track: Track = Track.CLEAN,
     on_progress: Callable[[int, int], None] | None = None,
 ) -> EvaluationReport:
     """Classify every face of a data set at several native sizes.
 
-    A face is shrunk by anti-aliased bicubic interpolation to ``size`` by ``size`` pixels, and then takes the way of a
-    served face. One whose shorter side is below ``size`` already is not enlarged: it is counted as it is.
+    A face is shrunk to ``size`` by ``size`` pixels as the track says, and then takes the way of a served face. One
+    whose shorter side is below ``size`` already is not enlarged: it is counted as it is.
 
     Args:
         classify: The classifier, from preprocessed faces and native sizes to logits.
@@ -154,6 +199,7 @@ def evaluate_by_size(
         sizes: Native face sizes in pixels, all different.
         batch_size: Most faces in one call of ``classify``.
         temperatures: Confidence calibration, ascending in size; the logits of the report are without it.
+        track: How small faces are made.
         on_progress: Called with the faces done and their total; a face is done when it was seen at all sizes.
 
     Raises:
@@ -165,17 +211,17 @@ def evaluate_by_size(
     tallies = [_Tally(size) for size in sizes]
     count = len(dataset)
     for start in range(0, count, batch_size):
-        images = [dataset[index].image for index in range(start, min(start + batch_size, count))]
+        samples = [dataset[index] for index in range(start, min(start + batch_size, count))]
         for tally in tallies:
-            faces, smaller = _at_size(images, tally.size)
+            faces, smaller = _at_size(samples, tally.size, track)
             batch, native = preprocess(faces, spec)
             logits = classify(batch, native)
             _check_logits(logits, len(faces), len(dataset.labels))
             tally.add(logits, native, smaller)
         if on_progress is not None:
-            on_progress(start + len(images), count)
+            on_progress(start + len(samples), count)
     reports = tuple(tally.report(dataset.label_indices, len(dataset.labels), temperatures) for tally in tallies)
-    return EvaluationReport(dataset.dataset_id, dataset.labels, reports)
+    return EvaluationReport(dataset.dataset_id, dataset.labels, reports, track)
 
 
 class _Tally:
@@ -196,8 +242,8 @@ class _Tally:
     def report(
         self, labels: npt.NDArray[np.int64], classes: int, temperatures: Sequence[TemperatureBand]
     ) -> SizeReport:
-        logits = np.concatenate(self._logits)
-        calibrated = logits / temperatures_for(np.concatenate(self._native), temperatures)[:, None]
+        logits, native = np.concatenate(self._logits), np.concatenate(self._native)
+        calibrated = logits / temperatures_for(native, temperatures)[:, None]
         predictions = logits.argmax(axis=1).astype(np.int64)
         return SizeReport(
             face_size_px=self.size,
@@ -212,13 +258,19 @@ class _Tally:
             logits=logits,
             predictions=predictions,
             correct=predictions == labels,
+            native_px=native,
         )
 
 
-def _at_size(images: Sequence[Uint8Array], size: int) -> tuple[list[Uint8Array], int]:
+def _at_size(samples: Sequence[FaceSample], size: int, track: Track) -> tuple[list[Uint8Array], int]:
     """Return the faces at a size, and how many were smaller already."""
+    images = [sample.image for sample in samples]
     faces = list(images)
     large = [position for position, image in enumerate(images) if min(image.shape[:2]) >= size]
+    if track is Track.REALISTIC:
+        for position in large:
+            faces[position] = realistic_face(images[position], size, TRACK_SEED, samples[position].sample_id)
+        return faces, len(images) - len(large)
     for positions in _of_equal_shape(images, large):
         stack = np.stack([images[position] for position in positions])
         small = shrink(stack[..., None], size)[..., 0] if stack.ndim == 3 else shrink(stack, size)

@@ -17,8 +17,9 @@ import onnx
 import torch
 from torch import Tensor, nn
 
-from ..core.bundle import ArtifactKind, BundleManifest, ModelBundle
+from ..core.bundle import ArtifactKind, BundleManifest, GraphSpec, ModelBundle
 from ..core.errors import EngineBuildError, InputSpecError
+from ..core.preprocess import PreprocessSpec
 from ..runtime.classifier import ExpressionClassifier
 from ..runtime.onnxruntime_runner import OnnxRuntimeRunner
 from ..training.models.network import ExpressionNetwork, load_network
@@ -36,7 +37,7 @@ _MAX_BATCH = 1024
 class FusedNetwork(nn.Module):
     """The network as it is served: uint8 faces in, logits and probabilities out."""
 
-    def __init__(self, network: ExpressionNetwork) -> None:
+    def __init__(self, network: nn.Module) -> None:
         super().__init__()
         self.network = network
 
@@ -102,7 +103,24 @@ def fuse(network: ExpressionNetwork, manifest: BundleManifest, *, opset: int = D
     Raises:
         EngineBuildError: PyTorch's exporter failed, or did not write the operator set that was asked for.
     """
-    spec, graph = manifest.preprocess, manifest.graph
+    model = trace(network, manifest.preprocess, manifest.graph, opset=opset)
+    set_metadata(model, graph_metadata(manifest))
+    onnx.checker.check_model(model, full_check=True)
+    return model
+
+
+def trace(network: nn.Module, spec: PreprocessSpec, graph: GraphSpec, *, opset: int = DEFAULT_OPSET) -> onnx.ModelProto:
+    """Trace anything that classifies faces into an ONNX model with a free batch axis.
+
+    Args:
+        network: From faces, uint8 (N, C, H, W), and native sizes, float32 (N,), to logits, float32 (N, K).
+        spec: Shape of its input.
+        graph: Names of the tensors; without a ``face_size_input`` the network is given no sizes.
+        opset: ONNX operator set.
+
+    Raises:
+        EngineBuildError: PyTorch's exporter failed, or did not write the operator set that was asked for.
+    """
     batch = torch.export.Dim("batch", min=1, max=_MAX_BATCH)
     # Two faces, not one: an axis of length 1 would be taken for a constant.
     example = [torch.zeros(2, spec.channels, spec.height, spec.width, dtype=torch.uint8)]
@@ -133,8 +151,6 @@ def fuse(network: ExpressionNetwork, manifest: BundleManifest, *, opset: int = D
     model = program.model_proto
     _check_opset(model, opset)
     model.ir_version = min(model.ir_version, _MAX_IR_VERSION)
-    set_metadata(model, graph_metadata(manifest))
-    onnx.checker.check_model(model, full_check=True)
     return model
 
 

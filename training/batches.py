@@ -9,7 +9,7 @@ from __future__ import annotations
 import queue
 import threading
 from collections.abc import Callable, Generator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TypeVar
 
 import cv2
@@ -19,8 +19,9 @@ import numpy.typing as npt
 from ..core.preprocess import ColorMode, PreprocessSpec, preprocess
 from ..core.resample import bicubic_resize
 from ..datasets import FaceDataset
+from ..datasets.realistic import degrade
 from .augmentation import augment_face
-from .recipe import AugmentationConfig, FaceSizes
+from .recipe import AugmentationConfig, DegradationConfig, FaceSizes
 
 Uint8Array = npt.NDArray[np.uint8]
 T = TypeVar("T")
@@ -35,7 +36,8 @@ class PairBatch:
 
     Attributes:
         full: uint8 (N, C, H, W), as a full-size face is served.
-        small: uint8 (N, C, H, W): the same faces shrunk to ``face_size_px`` and brought back to the input's size.
+        small: uint8 (N, C, H, W): the same faces shrunk to ``face_size_px``, some of them spoilt as cameras do, and
+            brought back to the input's size.
         face_size_px: float32 (N,).
         labels: int64 (N,).
         targets: float32 (N, K): the annotators' distribution, or the label as one.
@@ -102,6 +104,7 @@ class BatchPlan:
         sizes: Native sizes of the small faces.
         batch_size: Faces in a batch; fewer only where the data set is smaller.
         key: Seed of the run and number of the stage.
+        degradation: How small faces are spoilt besides being small.
     """
 
     faces: TrainingFaces
@@ -110,6 +113,7 @@ class BatchPlan:
     sizes: FaceSizes
     batch_size: int
     key: tuple[int, int]
+    degradation: DegradationConfig = field(default_factory=DegradationConfig)
 
     @property
     def steps_per_epoch(self) -> int:
@@ -125,9 +129,14 @@ class BatchPlan:
         side = self.spec.height
         full = np.stack([augment_face(self.faces[int(i)], side, self.augmentation, rng) for i in chosen])
         sizes = draw_sizes(len(chosen), side, self.sizes, rng)
+        small = small_faces(full, sizes, self.spec)
+        spoilt = np.flatnonzero(rng.random(len(chosen)) < self.degradation.fraction)
+        if len(spoilt):
+            degraded = [degrade(full[i], int(sizes[i]), self.degradation.ranges, rng) for i in spoilt]
+            small[spoilt], _ = preprocess(degraded, self.spec)
         return PairBatch(
             full=_to_nchw(full),
-            small=small_faces(full, sizes, self.spec),
+            small=small,
             face_size_px=sizes.astype(np.float32),
             labels=self.faces.labels[chosen],
             targets=self.faces.targets[chosen],

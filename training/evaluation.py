@@ -7,17 +7,16 @@ from collections.abc import Callable
 import numpy as np
 import numpy.typing as npt
 import torch
-
-from .models.network import ExpressionNetwork
+from torch import nn
 
 
 def classify_with(
-    network: ExpressionNetwork, device: torch.device | None = None
+    network: nn.Module, device: torch.device | None = None
 ) -> Callable[[npt.NDArray[np.uint8], npt.NDArray[np.float32]], npt.NDArray[np.float32]]:
     """Return a function from preprocessed faces and their native sizes to logits.
 
     Args:
-        network: Put into evaluation mode.
+        network: From faces and native sizes to logits; put into evaluation mode.
         device: Where the network is; the CPU by default.
 
     Returns:

@@ -5,16 +5,15 @@ from __future__ import annotations
 import copy
 from collections.abc import Mapping
 
-import torch
-
 from .averaging import WeightAverage
 from .batches import BatchPlan
 from .checkpoint import TrainingState
 from .losses import soft_cross_entropy
 from .models.network import ExpressionNetwork
+from .optimizers import TrainedPart, build_optimizers
 from .recipe import ExtractorConfig
-from .run import TensorBatch, TrainingRun, check_finite, decayed_groups, run_stage
-from .schedule import set_learning_rates, warmup_cosine
+from .run import TensorBatch, TrainingRun, check_finite, run_stage
+from .schedule import warmup_cosine
 from .validation import Validation
 
 STAGE = "extractor"
@@ -37,21 +36,25 @@ def train_extractor(
     """
     network.train()
     average = WeightAverage(network, config.ema_decay)
-    optimizer = torch.optim.AdamW(decayed_groups(network, config.learning_rate, config.weight_decay))
+    part = TrainedPart(network, config.learning_rate)
+    optimizers = build_optimizers([part], config.optimizer, weight_decay=config.weight_decay)
     best = copy.deepcopy(average.module)
-    state = TrainingState({"network": network, "average": average.module, "best": best}, {"network": optimizer})
+    state = TrainingState({"network": network, "average": average.module, "best": best}, optimizers.by_name)
     total = config.epochs * plan.steps_per_epoch
 
     def train_step(step: int, batch: TensorBatch) -> Mapping[str, float]:
-        set_learning_rates(optimizer, warmup_cosine(step, total, config.warmup_fraction))
-        logits = network(batch.small, batch.face_size_px)
-        loss = soft_cross_entropy(logits, batch.targets, config.label_smoothing).mean()
+        factor = warmup_cosine(step, total, config.warmup_fraction)
+        optimizers.set_learning_rates(factor)
+        with run.autocast():
+            logits = network(batch.small, batch.face_size_px)
+        loss = soft_cross_entropy(logits.float(), batch.targets, config.label_smoothing).mean()
         check_finite(loss, step)
-        optimizer.zero_grad(set_to_none=True)
+        optimizers.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
-        optimizer.step()
+        with run.autocast():  # Muon multiplies matrices
+            optimizers.step()
         average.update(network, step)
-        return {"loss": loss.item(), "learning_rate": optimizer.param_groups[0]["lr"]}
+        return {"loss": loss.item(), "learning_rate": factor * config.learning_rate}
 
     run_stage(STAGE, run, state, plan, config.epochs, validation, train_step)
     return best

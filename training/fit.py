@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import shutil
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
@@ -12,17 +13,21 @@ import torch
 from ..core.bundle import ArtifactKind, BundleManifest, GraphSpec, ModelBundle
 from ..core.errors import BackendUnavailableError, DatasetError, UsageError
 from ..core.files import sha256_of_bytes, write_text
+from ..core.options import Arithmetic
 from ..core.preprocess import PreprocessSpec
 from ..core.provenance import Provenance
 from ..core.schema import to_mapping
 from ..datasets import FaceDataset
-from ..datasets.evaluation import EvaluationReport, evaluate_by_size
+from ..datasets.confidence import fit_temperature_bands
+from ..datasets.evaluation import EvaluationReport, Track, evaluate_by_size
 from .batches import BatchPlan, TrainingFaces
 from .evaluation import classify_with
 from .extractor import train_extractor
 from .model_card import model_card
 from .models.architecture import GeneratorConfig, GeneratorKind, NetworkConfig
-from .models.network import ExpressionNetwork, store_network
+from .models.cost import count_cost
+from .models.network import ExpressionNetwork, round_to_half, store_network
+from .origin import Origin, OriginRole, copy_extractor
 from .progress import Progress, Silence, TensorBoardScalars
 from .recipe import AugmentationConfig, FaceSizes, TrainRecipe
 from .run import TrainingRun, derived_seed
@@ -76,12 +81,14 @@ class FitOptions:
         checkpoint_seconds: Time between two checkpoints; there is also one after each epoch.
         resume: Go on from the last checkpoint where there is one.
         keep_checkpoints: Keep them after the run has ended.
+        arithmetic: Number format of the convolutions; another one is another run, as another device is.
     """
 
     device: str = "cpu"
     checkpoint_seconds: float = 60.0
     resume: bool = True
     keep_checkpoints: bool = False
+    arithmetic: Arithmetic = Arithmetic.FP32
 
 
 def fit(
@@ -90,6 +97,7 @@ def fit(
     output: Path,
     *,
     seed: int = 0,
+    origin: Origin | None = None,
     options: FitOptions | None = None,
     progress: Progress | None = None,
 ) -> ModelBundle:
@@ -104,6 +112,7 @@ def fit(
         data: What to train on.
         output: Folder of the bundle; checkpoints and TensorBoard scalars go into sub-folders.
         seed: Seed of everything random, 0 or more.
+        origin: Trained weights to begin with; None to begin with random ones.
         options: Circumstances.
         progress: Who listens.
 
@@ -113,6 +122,7 @@ def fit(
     Raises:
         CheckpointError: There is a checkpoint of another run in ``output``, or a damaged one.
         RecipeError: The network cannot be built, or its training diverged.
+        BundleError: The origin does not fit the recipe or the data.
         UsageError: The seed is negative, or the device has an unknown name.
         BackendUnavailableError: The device is not there.
     """
@@ -126,16 +136,23 @@ def fit(
     with TensorBoardScalars(output / TENSORBOARD_FOLDER, progress or Silence()) as listeners:
         run = TrainingRun(
             folder=checkpoints,
-            fingerprint=_fingerprint(recipe, data, seed),
+            fingerprint=_fingerprint(recipe, data, seed, origin, options.arithmetic),
             seed=seed,
             device=device,
             progress=listeners,
             checkpoint_seconds=options.checkpoint_seconds,
             resume=options.resume,
+            arithmetic=options.arithmetic,
         )
         with torch.random.fork_rng(devices=[] if device.type == "cpu" else [device]):
-            network = _train(recipe, data, run)
-    bundle = _write_bundle(recipe, data, output, seed, _as_loaded(network))
+            network = _train(recipe, data, run, origin)
+    provenance = Provenance.now(
+        seed=seed,
+        dataset_ids=data.dataset_ids,
+        parents=origin.parents if origin else None,
+        arithmetic=options.arithmetic,
+    )
+    bundle = write_bundle(recipe, data, output, provenance, _as_kept(network))
     if not options.keep_checkpoints:
         _remove(checkpoints)
     return bundle
@@ -160,30 +177,31 @@ def _remove(folder: Path) -> None:
         shutil.rmtree(folder)
 
 
-def _train(recipe: TrainRecipe, data: TrainingData, run: TrainingRun) -> ExpressionNetwork:
-    spec = _preprocess_spec(recipe)
+def _train(recipe: TrainRecipe, data: TrainingData, run: TrainingRun, origin: Origin | None) -> ExpressionNetwork:
+    spec = preprocess_spec(recipe)
     faces = TrainingFaces(data.train, spec, soft_labels=recipe.extractor.soft_labels)
     first, second = recipe.extractor, recipe.super_resolution
 
     def plan(stage: int, sizes: FaceSizes, batch_size: int, augmentation: AugmentationConfig) -> BatchPlan:
-        return BatchPlan(faces, spec, augmentation, sizes, batch_size, key=(run.seed, stage))
+        return BatchPlan(faces, spec, augmentation, sizes, batch_size, (run.seed, stage), recipe.degradation)
 
     torch.manual_seed(derived_seed(run.seed, "extractor weights"))
-    without_generator = GeneratorConfig(kind=GeneratorKind.NONE)
-    extractor = _build(_network_config(recipe, len(data.train.labels), without_generator), run.device)
-    teacher = train_extractor(
-        extractor,
-        plan(1, first.face_sizes, first.batch_size, recipe.augmentation),
-        _validation(recipe, data, spec, first.face_sizes, run),
-        first,
-        run,
-    )
+    teacher = _build(_extractor_config(recipe, len(data.train.labels)), run.device)
+    if origin is not None:
+        origin.copy_into(teacher, data.train.labels)
+    if origin is None or origin.role is OriginRole.INITIAL:
+        teacher = train_extractor(
+            teacher,
+            plan(1, first.face_sizes, first.batch_size, recipe.augmentation),
+            _validation(recipe, data, spec, first.face_sizes, run),
+            first,
+            run,
+        )
     if recipe.generator.kind is GeneratorKind.NONE or second.epochs + second.pretrain_epochs == 0:
         return teacher
     torch.manual_seed(derived_seed(run.seed, "generator weights"))
-    network = _build(_network_config(recipe, len(data.train.labels), recipe.generator), run.device)
-    network.backbone.load_state_dict(teacher.backbone.state_dict())
-    network.classifier.load_state_dict(teacher.classifier.state_dict())
+    network = _build(_network_config(recipe, len(data.train.labels)), run.device)
+    copy_extractor(teacher, network)
     return train_super_resolution(
         network,
         teacher,
@@ -202,9 +220,11 @@ def _build(config: NetworkConfig, device: torch.device) -> ExpressionNetwork:
     return network
 
 
-def _as_loaded(network: ExpressionNetwork) -> ExpressionNetwork:
-    # The last digits of a result depend on the layout: what is evaluated must be what a reader of the bundle gets.
+def _as_kept(network: ExpressionNetwork) -> ExpressionNetwork:
+    # The last digits of a result depend on rounding and layout: what is evaluated must be what a reader of the bundle
+    # gets.
     network.cpu().to(memory_format=torch.contiguous_format)  # type: ignore[call-overload]
+    round_to_half(network)
     return network
 
 
@@ -217,11 +237,25 @@ def _validation(
     return Validation(data.valid, spec, sizes, recipe.validation.max_faces, run.device)
 
 
-def _write_bundle(
-    recipe: TrainRecipe, data: TrainingData, output: Path, seed: int, network: ExpressionNetwork
+def write_bundle(
+    recipe: TrainRecipe, data: TrainingData, output: Path, provenance: Provenance, network: ExpressionNetwork
 ) -> ModelBundle:
-    spec = _preprocess_spec(recipe)
-    report = evaluate_by_size(classify_with(network), data.test, spec, recipe.validation.face_sizes)
+    """Evaluate a trained network and write its bundle: confidence calibrated on the validation split, metrics on test.
+
+    Args:
+        recipe: What it was trained by.
+        data: Its splits.
+        output: Folder of the bundle.
+        provenance: Where it comes from.
+        network: On the CPU, rounded as it is kept.
+    """
+    spec = preprocess_spec(recipe)
+    classify = classify_with(network)
+    sizes = recipe.validation.face_sizes
+    bands = fit_temperature_bands(evaluate_by_size(classify, data.valid, spec, sizes), data.valid.label_indices)
+    tracks = {
+        track: evaluate_by_size(classify, data.test, spec, sizes, temperatures=bands, track=track) for track in Track
+    }
     manifest = BundleManifest(
         name=f"fsrfer-{recipe.name}",
         labels=tuple(data.train.labels),
@@ -229,35 +263,61 @@ def _write_bundle(
         graph=GraphSpec(face_size_input="face_size" if network.needs_face_size else None),
         architecture=to_mapping(network.config),
         recipe=to_mapping(recipe),
-        provenance=Provenance.now(seed=seed, dataset_ids=data.dataset_ids),
-        metrics={"test": report.to_json()},
+        provenance=provenance,
+        temperatures=bands,
+        metrics={
+            "test": tracks[Track.CLEAN].to_json(),
+            "test_realistic": tracks[Track.REALISTIC].to_json(),
+            "cost": to_mapping(count_cost(network)),
+        },
     )
-    return _store(output, manifest, network, report)
+    return _store(output, manifest, network, tracks)
 
 
-def _store(output: Path, manifest: BundleManifest, network: ExpressionNetwork, report: EvaluationReport) -> ModelBundle:
+def _store(
+    output: Path, manifest: BundleManifest, network: ExpressionNetwork, tracks: Mapping[Track, EvaluationReport]
+) -> ModelBundle:
     bundle = store_network(ModelBundle.create(output, manifest), network)
-    text = model_card(manifest, report)
+    text = model_card(manifest, tracks)
     return bundle.store(ArtifactKind.MODEL_CARD, lambda path: write_text(path, text))
 
 
-def _network_config(recipe: TrainRecipe, classes: int, generator: GeneratorConfig) -> NetworkConfig:
+def _extractor_config(recipe: TrainRecipe, classes: int) -> NetworkConfig:
+    # A teacher of full-size faces has no use for their sizes; the one model of a recipe without stage 2 has.
+    backbone = recipe.backbone
+    if recipe.extractor.face_sizes.full_fraction >= 1.0:
+        backbone = replace(backbone, size_conditioned=False)
+    without_generator = GeneratorConfig(kind=GeneratorKind.NONE)
+    return replace(_network_config(recipe, classes), backbone=backbone, generator=without_generator)
+
+
+def _network_config(recipe: TrainRecipe, classes: int) -> NetworkConfig:
     return NetworkConfig(
         input_channels=recipe.color.channels,
         input_size=recipe.input_size,
         classes=classes,
         backbone=recipe.backbone,
-        generator=generator,
+        generator=recipe.generator,
         classifier=recipe.classifier,
+        mirrored=recipe.mirrored,
     )
 
 
-def _preprocess_spec(recipe: TrainRecipe) -> PreprocessSpec:
+def preprocess_spec(recipe: TrainRecipe) -> PreprocessSpec:
+    """Return the preprocessing of the models that a recipe trains."""
     return PreprocessSpec(
         height=recipe.input_size, width=recipe.input_size, color=recipe.color, crop_margin=recipe.crop_margin
     )
 
 
-def _fingerprint(recipe: TrainRecipe, data: TrainingData, seed: int) -> str:
-    described = {"recipe": to_mapping(recipe), "data": data.dataset_ids, "seed": seed}
+def _fingerprint(
+    recipe: TrainRecipe, data: TrainingData, seed: int, origin: Origin | None, arithmetic: Arithmetic
+) -> str:
+    described = {
+        "recipe": to_mapping(recipe),
+        "data": data.dataset_ids,
+        "seed": seed,
+        "parents": origin.parents if origin else {},
+        "arithmetic": arithmetic.value,
+    }
     return sha256_of_bytes(json.dumps(described, sort_keys=True).encode())

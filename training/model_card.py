@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from ..core.bundle import BundleManifest
-from ..datasets.evaluation import EvaluationReport, SizeReport
+from ..datasets.evaluation import EvaluationReport, SizeReport, Track
 
 _TEMPLATE = """# {name}
 
@@ -42,13 +44,14 @@ Union, systems that infer emotions at work or in education are prohibited but fo
 """
 
 
-def model_card(manifest: BundleManifest, report: EvaluationReport) -> str:
+def model_card(manifest: BundleManifest, tracks: Mapping[Track, EvaluationReport]) -> str:
     """Return the model card, as Markdown.
 
     Args:
         manifest: Description of the model; its provenance names train, valid and test split in this order.
-        report: The final evaluation on the test split.
+        tracks: The final evaluation on the test split, clean and realistic.
     """
+    report = tracks[Track.CLEAN]
     train_id, valid_id, test_id = manifest.provenance.dataset_ids
     return _TEMPLATE.format(
         name=manifest.name,

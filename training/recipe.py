@@ -11,6 +11,7 @@ from pathlib import Path
 from ..core.errors import RecipeError
 from ..core.preprocess import ColorMode
 from ..core.schema import from_mapping
+from ..datasets.realistic import DegradationRange
 from .models.architecture import BackboneConfig, ClassifierConfig, GeneratorConfig
 from .ranges import require
 
@@ -77,13 +78,40 @@ class FaceSizes:
 
 
 @dataclass(frozen=True)
+class DegradationConfig:
+    """Small training faces as cameras deliver them.
+
+    Attributes:
+        fraction: Share of the small faces that are blurred, resampled by any kernel, made noisy and compressed; the
+            others are shrunk by anti-aliased bicubic interpolation and nothing else.
+        ranges: How bad it can get. Shift, scale and rotation are not used: they belong to the augmentation, which the
+            full-size face of a pair shares.
+    """
+
+    fraction: float = 0.0
+    ranges: DegradationRange = field(default_factory=DegradationRange)
+
+    def __post_init__(self) -> None:
+        require(self, "0 to 1", "fraction")
+
+
+class OptimizerKind(str, Enum):
+    """What moves the weights."""
+
+    ADAMW = "adamw"
+    MUON = "muon"
+    """Orthogonalised momentum for convolutions, AdamW for the rest (see :mod:`fsrfer.training.muon`)."""
+
+
+@dataclass(frozen=True)
 class ExtractorConfig:
     """Stage 1: the FER model, backbone and classifier.
 
     Attributes:
         epochs: Passes over the training faces.
         batch_size: Faces in a step.
-        learning_rate: Peak of the schedule (linear warm-up, then half a cosine down to 0), AdamW.
+        optimizer: What moves the weights.
+        learning_rate: Peak of the schedule (linear warm-up, then half a cosine down to 0).
         weight_decay: Decoupled weight decay.
         warmup_fraction: Part of all steps that the learning rate takes to rise.
         label_smoothing: Share of the label that is spread over all classes.
@@ -94,6 +122,7 @@ class ExtractorConfig:
 
     epochs: int
     batch_size: int = 64
+    optimizer: OptimizerKind = OptimizerKind.ADAMW
     learning_rate: float = 1e-3
     weight_decay: float = 0.05
     warmup_fraction: float = 0.05
@@ -149,11 +178,13 @@ class SuperResolutionConfig:
         epochs: Passes with all terms of the loss; 0 skips the stage.
         pretrain_epochs: Passes before, with the feature term alone.
         batch_size: Pairs in a step.
-        learning_rate: Of the generator (and the discriminator), Adam; half a cosine down to 0 within each phase.
+        optimizer: What moves the weights of generator, backbone and classifier; a discriminator is always Adam's.
+        learning_rate: Of the generator (and the discriminator); half a cosine down to 0 within each phase.
         pretrain_learning_rate: The same before.
         beta1: Adam's first decay; WGANs want 0.
         train_extractor: Go on training backbone and classifier with the generator.
         extractor_learning_rate: Their learning rate.
+        warmup_fraction: Part of the steps with all terms that the learning rate takes to rise.
         weight_decay: Decoupled weight decay.
         temperature: Softens both sides of the distillation.
         reweighting: Weight of each face.
@@ -167,11 +198,13 @@ class SuperResolutionConfig:
     epochs: int
     pretrain_epochs: int = 0
     batch_size: int = 64
+    optimizer: OptimizerKind = OptimizerKind.ADAMW
     learning_rate: float = 3e-4
     pretrain_learning_rate: float = 2e-4
     beta1: float = 0.9
     train_extractor: bool = False
     extractor_learning_rate: float = 1e-4
+    warmup_fraction: float = 0.0
     weight_decay: float = 0.0
     temperature: float = 2.0
     reweighting: Reweighting = Reweighting.NONE
@@ -187,7 +220,7 @@ class SuperResolutionConfig:
         require(self, "above 0", "learning_rate", "pretrain_learning_rate", "extractor_learning_rate")
         require(self, "above 0", "temperature", "gradient_penalty_p")
         require(self, "0 or more, below 1", "beta1")
-        require(self, "0 to 1", "ema_decay")
+        require(self, "0 to 1", "ema_decay", "warmup_fraction")
 
 
 @dataclass(frozen=True)
@@ -227,7 +260,9 @@ class TrainRecipe:
         generator: Architecture of the generator.
         classifier: Architecture of the classifier.
         augmentation: Random changes of training faces.
+        degradation: Small training faces as cameras deliver them.
         validation: How an epoch is judged.
+        mirrored: Serve the mean of the logits of a face and its mirror image, in the graph itself, at twice the cost.
     """
 
     name: str
@@ -240,7 +275,9 @@ class TrainRecipe:
     generator: GeneratorConfig = field(default_factory=GeneratorConfig)
     classifier: ClassifierConfig = field(default_factory=ClassifierConfig)
     augmentation: AugmentationConfig = AugmentationConfig()
+    degradation: DegradationConfig = field(default_factory=DegradationConfig)
     validation: ValidationConfig = ValidationConfig()
+    mirrored: bool = False
 
     def __post_init__(self) -> None:
         sizes = (

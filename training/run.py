@@ -13,9 +13,9 @@ import torch
 from torch import nn
 
 from ..core.errors import RecipeError
+from ..core.options import Arithmetic
 from .batches import BatchPlan, PairBatch, prefetched
 from .checkpoint import TrainingState, load_checkpoint, save_checkpoint
-from .models.network import ExpressionNetwork
 from .progress import Progress
 from .validation import Validation
 
@@ -32,6 +32,7 @@ class TrainingRun:
         progress: Who listens.
         checkpoint_seconds: Time between two checkpoints; there is also one after each epoch.
         resume: Go on from the last checkpoint where there is one.
+        arithmetic: Number format of the networks' convolutions.
     """
 
     folder: Path
@@ -41,6 +42,11 @@ class TrainingRun:
     progress: Progress
     checkpoint_seconds: float = 60.0
     resume: bool = True
+    arithmetic: Arithmetic = Arithmetic.FP32
+
+    def autocast(self) -> torch.autocast:
+        """Return the context in which networks run while they are trained."""
+        return torch.autocast(self.device.type, torch.bfloat16, enabled=self.arithmetic is Arithmetic.BF16)
 
 
 @dataclass(frozen=True)
@@ -147,8 +153,6 @@ def decayed_groups(module: nn.Module, learning_rate: float, weight_decay: float)
 
 def _judge(name: str, run: TrainingRun, state: TrainingState, validation: Validation) -> None:
     average = state.modules["average"]
-    if not isinstance(average, ExpressionNetwork):
-        raise TypeError("a stage is judged by its averaged network")
     scalars = validation.accuracies(average)
     run.progress.epoch(name, state.step, scalars)
     if scalars["mean_accuracy"] > state.best_score:

@@ -125,7 +125,8 @@ def _probabilities(
 ) -> npt.NDArray[np.float32]:
     batch, sizes = preprocess(faces, spec)
     with torch.inference_mode():
-        features = network.extract(torch.from_numpy(batch))
+        native = torch.from_numpy(sizes)
+        features = network.extract(torch.from_numpy(batch), native)
         if super_resolve:
-            features = network.super_resolve(features, torch.from_numpy(sizes))
+            features = network.super_resolve(features, native)
         return np.asarray(network.classifier(features).softmax(dim=1).numpy(), np.float32)

@@ -27,6 +27,7 @@ from .losses import (
 )
 from .models.discriminator import Discriminator
 from .models.network import ExpressionNetwork
+from .optimizers import Optimizers, TrainedPart, build_optimizers
 from .recipe import LossWeights, Reweighting, SuperResolutionConfig
 from .run import TensorBatch, TrainingRun, check_finite, decayed_groups, run_stage
 from .schedule import set_learning_rates, warmup_cosine
@@ -87,6 +88,7 @@ class _Stage:
         if network.generator is None:
             raise ValueError("stage 2 needs a network with a generator")
         self.config = config
+        self.run = run
         self.network = network
         self.teacher = teacher.eval().requires_grad_(False)
         self.pretrain_steps = config.pretrain_epochs * steps_per_epoch
@@ -94,9 +96,9 @@ class _Stage:
         _set_trained(network, train_extractor=config.train_extractor)
         self.average = WeightAverage(network, config.ema_decay)
         self.best = copy.deepcopy(self.average.module)
-        self.optimizer = _optimizer_of(network, config)
+        self.optimizers = _optimizers_of(network, config)
         modules: dict[str, nn.Module] = {"network": network, "average": self.average.module, "best": self.best}
-        optimizers: dict[str, Optimizer] = {"network": self.optimizer}
+        optimizers: dict[str, Optimizer] = dict(self.optimizers.by_name)
         if config.weights.adversarial:
             shape = network.config
             self.discriminator = Discriminator(shape.feature_channels, shape.feature_size).to(run.device)
@@ -118,25 +120,28 @@ class _Stage:
         terms = self._terms(weights, views, batch)
         loss = torch.stack([getattr(weights, name) * term for name, term in terms.items()]).sum()
         check_finite(loss, step)
-        self.optimizer.zero_grad(set_to_none=True)
+        self.optimizers.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
-        self.optimizer.step()
+        with self.run.autocast():  # Muon multiplies matrices
+            self.optimizers.step()
         self.average.update(self.network, step)
         return {"loss": loss.item(), **{name: term.item() for name, term in terms.items()}, **scalars}
 
     def _look(self, batch: TensorBatch) -> _Views:
         network, teacher = self.network, self.teacher
-        with torch.no_grad():
+        with self.run.autocast(), torch.no_grad():
             full_features = teacher.extract(batch.full)
             full_embedding = teacher.classifier.embedding(full_features)
             full_logits = teacher.classifier.logits_of(full_embedding)
-        # A frozen extractor needs no graph, and its forward pass is most of the cost.
-        with torch.set_grad_enabled(self.config.train_extractor):
-            small_features = network.extract(batch.small)
-        features = network.super_resolve(small_features, batch.face_size_px)
-        embedding = network.classifier.embedding(features)
-        logits = network.classifier.logits_of(embedding)
-        return _Views(features, embedding, logits, full_features, full_embedding, full_logits)
+        with self.run.autocast():
+            # A frozen extractor needs no graph, and its forward pass is most of the cost.
+            with torch.set_grad_enabled(self.config.train_extractor):
+                small_features = network.extract(batch.small, batch.face_size_px)
+            features = network.super_resolve(small_features, batch.face_size_px)
+            embedding = network.classifier.embedding(features)
+            logits = network.classifier.logits_of(embedding)
+        views = (features, embedding, logits, full_features, full_embedding, full_logits)
+        return _Views(*(view.float() for view in views))
 
     def _terms(self, weights: LossWeights, views: _Views, batch: TensorBatch) -> dict[str, Tensor]:
         face_weight = torch.ones_like(batch.face_size_px)
@@ -178,7 +183,7 @@ class _Stage:
         if pretraining:
             factor = warmup_cosine(step, self.pretrain_steps) * config.pretrain_learning_rate / config.learning_rate
         else:
-            factor = warmup_cosine(step - self.pretrain_steps, self.main_steps)
+            factor = warmup_cosine(step - self.pretrain_steps, self.main_steps, config.warmup_fraction)
         for optimizer in self.state.optimizers.values():
             set_learning_rates(optimizer, factor)
 
@@ -191,11 +196,10 @@ def _set_trained(network: ExpressionNetwork, *, train_extractor: bool) -> None:
             part.eval().requires_grad_(False)
 
 
-def _optimizer_of(network: ExpressionNetwork, config: SuperResolutionConfig) -> Optimizer:
+def _optimizers_of(network: ExpressionNetwork, config: SuperResolutionConfig) -> Optimizers:
     if network.generator is None:
         raise ValueError("stage 2 needs a network with a generator")
-    groups = decayed_groups(network.generator, config.learning_rate, config.weight_decay)
+    parts = [TrainedPart(network.generator, config.learning_rate)]
     if config.train_extractor:
-        for part in (network.backbone, network.classifier):
-            groups += decayed_groups(part, config.extractor_learning_rate, config.weight_decay)
-    return torch.optim.AdamW(groups, betas=(config.beta1, 0.999))
+        parts += [TrainedPart(part, config.extractor_learning_rate) for part in (network.backbone, network.classifier)]
+    return build_optimizers(parts, config.optimizer, weight_decay=config.weight_decay, beta1=config.beta1)

@@ -7,11 +7,11 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 import torch
+from torch import nn
 
 from ..core.preprocess import PreprocessSpec, preprocess
 from ..datasets import FaceDataset
 from .batches import TrainingFaces, small_faces
-from .models.network import ExpressionNetwork
 
 _BATCH = 128
 
@@ -37,8 +37,12 @@ class Validation:
         self._batches = {size: small_faces(full, np.full(len(full), size, np.int64), spec) for size in sizes}
         self._device = device
 
-    def accuracies(self, network: ExpressionNetwork) -> dict[str, float]:
-        """Return the accuracy at each size, from 0 to 1, under ``accuracy_12px``, and their ``mean_accuracy``."""
+    def accuracies(self, network: nn.Module) -> dict[str, float]:
+        """Return the accuracy at each size, from 0 to 1, under ``accuracy_12px``, and their ``mean_accuracy``.
+
+        Args:
+            network: From faces, uint8 (N, C, H, W), and native sizes, float32 (N,), to logits, float32 (N, K).
+        """
         training = network.training
         network.eval()
         found = {
@@ -49,7 +53,7 @@ class Validation:
         return {**found, "mean_accuracy": float(np.mean(list(found.values())))}
 
     @torch.inference_mode()
-    def _predict(self, network: ExpressionNetwork, batch: npt.NDArray[np.uint8], size: int) -> npt.NDArray[np.int64]:
+    def _predict(self, network: nn.Module, batch: npt.NDArray[np.uint8], size: int) -> npt.NDArray[np.int64]:
         found = []
         for start in range(0, len(batch), _BATCH):
             faces = torch.from_numpy(batch[start : start + _BATCH]).to(self._device)

@@ -3,7 +3,7 @@
 from .architecture import BackboneConfig, ClassifierConfig, GeneratorConfig, GeneratorKind, NetworkConfig
 from .cost import Cost, count_cost
 from .discriminator import Discriminator
-from .network import ExpressionNetwork, load_network, store_network
+from .network import ExpressionNetwork, load_network, round_to_half, store_network
 
 __all__ = [
     "BackboneConfig",
@@ -16,5 +16,6 @@ __all__ = [
     "NetworkConfig",
     "count_cost",
     "load_network",
+    "round_to_half",
     "store_network",
 ]

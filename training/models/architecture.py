@@ -30,11 +30,14 @@ class BackboneConfig:
         stem_channels: Channels of the first convolution, at full resolution.
         stage_channels: Channels of each stage; each halves the resolution.
         blocks_per_stage: Residual blocks in each stage.
+        size_conditioned: Scale and shift the features after the stem and each stage by what the face's native size
+            asks for.
     """
 
     stem_channels: int = 32
     stage_channels: tuple[int, ...] = (48, 96, 160)
     blocks_per_stage: int = 2
+    size_conditioned: bool = False
 
     def __post_init__(self) -> None:
         require(self, "1 or more", "stem_channels", "stage_channels", "blocks_per_stage")
@@ -96,6 +99,7 @@ class NetworkConfig:
         backbone: Face to feature map.
         generator: Feature map to feature map.
         classifier: Feature map to logits.
+        mirrored: Outside of training, return the mean of the logits of a face and its mirror image.
     """
 
     input_channels: int
@@ -104,6 +108,7 @@ class NetworkConfig:
     backbone: BackboneConfig = BackboneConfig()
     generator: GeneratorConfig = GeneratorConfig()
     classifier: ClassifierConfig = ClassifierConfig()
+    mirrored: bool = False
 
     def __post_init__(self) -> None:
         factor = 1 << len(self.backbone.stage_channels)

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from .architecture import BackboneConfig
+from .modulation import SizeModulation
 
 # Mean and standard deviation of grey values over face crops, close for all public sets; a constant of the
 # architecture, so that it is fused into the graph and cannot be lost on the way to a device.
@@ -73,20 +74,36 @@ class Backbone(nn.Module):
             _stage(before, after, config.blocks_per_stage) for before, after in pairwise(widths)
         )
         _initialize(self)
+        self.modulation = SizeModulation(widths) if config.size_conditioned else None
 
-    def forward(self, faces: Tensor) -> Tensor:
+    def forward(self, faces: Tensor, relative_size: Tensor | None = None) -> Tensor:
         """Extract features.
 
         Args:
             faces: float32 (N, C, H, W), normalised.
+            relative_size: float32 (N,), native face size over the model's input size; needed by a size-conditioned
+                backbone only.
 
         Returns:
             float32 (N, features, H / 2^stages, W / 2^stages), at least 0.
         """
         features: Tensor = self.stem(faces)
-        for stage in self.stages:
-            features = stage(features)
+        if self.modulation is None:
+            for stage in self.stages:
+                features = stage(features)
+            return features
+        if relative_size is None:
+            raise ValueError("this backbone needs the size of each face")
+        modulation = self.modulation(relative_size)
+        features = _modulated(features, modulation[0])
+        for stage, pair in zip(self.stages, modulation[1:], strict=True):
+            features = _modulated(stage(features), pair)
         return features
+
+
+def _modulated(features: Tensor, pair: tuple[Tensor, Tensor]) -> Tensor:
+    scale, shift = pair
+    return torch.relu(features * scale + shift)
 
 
 def _stage(channels_in: int, channels_out: int, blocks: int) -> nn.Sequential:

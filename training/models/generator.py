@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from .architecture import GeneratorConfig, GeneratorKind
+from .modulation import SizeModulation
 
 
 class DenseBlock(nn.Module):
@@ -71,9 +72,8 @@ class RRDBGenerator(nn.Module):
 class ResidualGenerator(nn.Module):
     """A bottleneck that adds a correction to the features, told how small the face was.
 
-    The detector knows a face's size for free, and what has to be mended depends on it more than on anything else.
-    Scale and shift of the inner features follow from log2 of the size (FiLM: Perez et al., 2018). The last
-    convolution starts at zero, so an untrained generator changes nothing.
+    Scale and shift of the inner features follow from the size (:class:`SizeModulation`). The last convolution starts
+    at zero, so an untrained generator changes nothing.
     """
 
     def __init__(self, config: GeneratorConfig, feature_channels: int) -> None:
@@ -82,9 +82,7 @@ class ResidualGenerator(nn.Module):
         self.blocks = nn.ModuleList(
             nn.Conv2d(config.channels, config.channels, 3, padding=1) for _ in range(config.blocks)
         )
-        self.film = nn.Sequential(
-            nn.Linear(1, 32), nn.ReLU(inplace=True), nn.Linear(32, 2 * config.channels * config.blocks)
-        )
+        self.modulation = SizeModulation((config.channels,) * config.blocks)
         self.leave = nn.Conv2d(config.channels, feature_channels, 1)
         nn.init.zeros_(self.leave.weight)
         if self.leave.bias is not None:
@@ -102,13 +100,9 @@ class ResidualGenerator(nn.Module):
         """
         if relative_size is None:
             raise ValueError("this generator needs the size of each face")
-        condition = torch.log2(relative_size.clamp(0.05, 1.0))[:, None]
-        scale, shift = self.film(condition)[:, :, None, None].chunk(2, dim=1)
         inner: Tensor = self.enter(features)
-        width = inner.shape[1]
-        for index, convolution in enumerate(self.blocks):
-            part = slice(index * width, (index + 1) * width)
-            inner = torch.relu(convolution(inner) * (1.0 + scale[:, part]) + shift[:, part])
+        for convolution, (scale, shift) in zip(self.blocks, self.modulation(relative_size), strict=True):
+            inner = torch.relu(convolution(inner) * scale + shift)
         return torch.relu(features + self.leave(inner))
 
 

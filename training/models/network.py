@@ -35,9 +35,9 @@ class ExpressionNetwork(nn.Module):
     @property
     def needs_face_size(self) -> bool:
         """Whether the result depends on the native size of a face."""
-        return self.generator is not None and (
-            self.config.generator.kind is GeneratorKind.RESIDUAL or self.config.generator.bypass_full_size
-        )
+        generator = self.config.generator
+        sized_generator = generator.kind is GeneratorKind.RESIDUAL or generator.bypass_full_size
+        return self.config.backbone.size_conditioned or (self.generator is not None and sized_generator)
 
     def forward(self, faces: Tensor, face_size_px: Tensor | None = None) -> Tensor:
         """Classify faces.
@@ -49,12 +49,26 @@ class ExpressionNetwork(nn.Module):
         Returns:
             Logits, float32 (N, classes).
         """
-        logits: Tensor = self.classifier(self.super_resolve(self.extract(faces), face_size_px))
-        return logits
+        pixels, mirrored = self.normalize(faces), self.config.mirrored and not self.training
+        if mirrored:
+            # One pass over twice the batch, not two: the graph keeps its size, and quantisation one set of ranges.
+            pixels = torch.cat([pixels, pixels.flip(3)])
+            face_size_px = None if face_size_px is None else torch.cat([face_size_px, face_size_px])
+        features = self.backbone(pixels, self._relative(face_size_px))
+        logits: Tensor = self.classifier(self.super_resolve(features, face_size_px))
+        if not mirrored:
+            return logits
+        straight, turned = logits.chunk(2)
+        return 0.5 * (straight + turned)
 
-    def extract(self, faces: Tensor) -> Tensor:
-        """Return the backbone's feature map, float32 (N, C', h, w), of uint8 faces (N, C, H, W)."""
-        features: Tensor = self.backbone(self.normalize(faces))
+    def extract(self, faces: Tensor, face_size_px: Tensor | None = None) -> Tensor:
+        """Return the backbone's feature map, float32 (N, C', h, w).
+
+        Args:
+            faces: uint8 (N, C, H, W).
+            face_size_px: float32 (N,), native size of each face in pixels; may be None where it is not needed.
+        """
+        features: Tensor = self.backbone(self.normalize(faces), self._relative(face_size_px))
         return features
 
     def super_resolve(self, features: Tensor, face_size_px: Tensor | None) -> Tensor:
@@ -66,7 +80,7 @@ class ExpressionNetwork(nn.Module):
         """
         if self.generator is None:
             return features
-        relative = None if face_size_px is None else face_size_px / float(self.config.input_size)
+        relative = self._relative(face_size_px)
         generated: Tensor = self.generator(features, relative)
         if not self.config.generator.bypass_full_size:
             return generated
@@ -74,6 +88,9 @@ class ExpressionNetwork(nn.Module):
             raise ValueError("this network needs the size of each face")
         # Chosen by arithmetic and not by a branch, so that one graph serves batches of mixed sizes.
         return torch.where((relative >= 1.0)[:, None, None, None], features, generated)
+
+    def _relative(self, face_size_px: Tensor | None) -> Tensor | None:
+        return None if face_size_px is None else face_size_px / float(self.config.input_size)
 
 
 def load_network(bundle: ModelBundle) -> ExpressionNetwork:
@@ -95,11 +112,40 @@ def load_network(bundle: ModelBundle) -> ExpressionNetwork:
     return network.eval()
 
 
+def round_to_half(network: ExpressionNetwork) -> None:
+    """Round all weights and statistics to float16, in place, and keep them in float32.
+
+    A bundle keeps float16: half the bytes for a relative error below 2^-11. What is evaluated has to be what is kept.
+
+    Raises:
+        BundleError: A weight is not finite in float16.
+    """
+    with torch.no_grad():
+        for name, value in network.state_dict().items():
+            if not value.is_floating_point():
+                continue
+            value.copy_(value.half())
+            if not torch.isfinite(value).all():
+                raise BundleError(
+                    f"{name} cannot be kept", expected="finite weights in half precision", found="an overflow"
+                )
+
+
 def store_network(bundle: ModelBundle, network: ExpressionNetwork) -> ModelBundle:
-    """Write a network's weights into a bundle, as ``weights.safetensors``."""
-    tensors = {name: value.detach().cpu().contiguous() for name, value in network.state_dict().items()}
+    """Write a network's weights into a bundle in half precision, as ``weights.safetensors``.
+
+    Args:
+        bundle: Where to.
+        network: A network after :func:`round_to_half`, so that nothing is lost.
+    """
+    tensors = {name: _halved(value).contiguous() for name, value in network.state_dict().items()}
 
     def write(path: Path) -> None:
         save_file(tensors, path)
 
     return bundle.store(ArtifactKind.WEIGHTS, write)
+
+
+def _halved(value: Tensor) -> Tensor:
+    plain = value.detach().cpu()
+    return plain.half() if plain.is_floating_point() else plain

@@ -1,0 +1,169 @@
+"""``fsrfer-train compare``: all methods on the same faces, in one table."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.progress import TaskID
+
+from ..core.errors import UsageError
+from ..core.files import write_json, write_text
+from ..core.options import Arithmetic
+from ..core.provenance import installed_versions
+from ..datasets import SPEC_FORMS, FaceDataset, Track, open_dataset, paper_sizes
+from .console import NOTES, print_table, progress_bar
+from .launch import needing_extra
+from .parsing import parse_sizes
+from .training_bars import TrainingBars
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    from ..training import TrainingData
+    from ..training.comparison import Comparison, Method, PartStore
+
+PAPER_PROTOCOL = "x1..x8"
+
+
+def compare(
+    store: Annotated[Path, typer.Option(help="Folder of the trained networks: loaded where they are, trained else.")],
+    data: Annotated[str, typer.Option(help=f"Data set: {', '.join(SPEC_FORMS)}.")] = "procedural",
+    sizes: Annotated[
+        str, typer.Option(help=f"Native face sizes in pixels; {PAPER_PROTOCOL} for the paper's down-sampling factors.")
+    ] = "48,24,16,12,8",
+    tracks: Annotated[str, typer.Option(help="clean, realistic, or both, separated by a comma.")] = "clean,realistic",
+    methods: Annotated[
+        str | None, typer.Option(help="Short names, separated by commas (see the table's JSON).  [default: all]")
+    ] = None,
+    output: Annotated[
+        Path | None, typer.Option(help="Folder for comparison.json, comparison.md and accuracy.png.")
+    ] = None,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of what has to be trained.")] = 0,
+    epochs: Annotated[
+        int | None, typer.Option(min=1, help="Train no stage for longer than this: to try the command out.")
+    ] = None,
+    arithmetic: Annotated[
+        Arithmetic, typer.Option(help="Number format of the convolutions while training.")
+    ] = Arithmetic.FP32,
+    device: Annotated[str, typer.Option(help="Where to train: cpu, cuda, cuda:1.")] = "cpu",
+    train: Annotated[bool, typer.Option(help="Train what is missing; else that is an error.")] = True,
+    latency: Annotated[bool, typer.Option(help="Measure the time of a face with ONNX Runtime.")] = True,
+    skip_bad: Annotated[bool, typer.Option("--skip-bad", help="Leave unusable pictures out, counted.")] = False,
+) -> None:
+    """Compare the paper's method, honest baselines and ours: same backbone, same faces, same protocol.
+
+    Interrupt it whenever you like: what is trained stays, and a training that was cut off goes on.
+    """
+    with needing_extra("fsrfer-train compare"):
+        from ..training import FitOptions, TrainingData
+        from ..training.comparison import METHODS, PartStore
+    chosen = _choose(methods, METHODS)
+    wanted_tracks = _parse_tracks(tracks)
+    splits = {split: open_dataset(data, split, skip_bad=skip_bad) for split in ("train", "valid", "test")}
+    faces = TrainingData(**splits)
+    parts = PartStore(store, seed, FitOptions(device=device, arithmetic=arithmetic), epochs)
+    _train_missing(parts, chosen, faces, allowed=train)
+    comparison = _evaluate(parts, chosen, faces, _parse_protocol(sizes, faces.test), wanted_tracks, latency=latency)
+    _show(comparison)
+    if output is not None:
+        _write(comparison, output)
+
+
+def _choose(text: str | None, methods: Sequence[Method]) -> list[Method]:
+    if text is None:
+        return list(methods)
+    by_key = {method.key: method for method in methods}
+    words = [word.strip() for word in text.split(",")]
+    if not all(word in by_key for word in words) or len(set(words)) != len(words):
+        raise UsageError("--methods cannot be read", expected=f"some of {', '.join(by_key)}", found=text)
+    return [by_key[word] for word in words]
+
+
+def _parse_tracks(text: str) -> tuple[Track, ...]:
+    words = [word.strip() for word in text.split(",")]
+    known = [track.value for track in Track]
+    if not all(word in known for word in words) or len(set(words)) != len(words):
+        raise UsageError("--tracks cannot be read", expected=f"some of {', '.join(known)}", found=text)
+    return tuple(Track(word) for word in words)
+
+
+def _parse_protocol(text: str, dataset: FaceDataset) -> tuple[int, ...]:
+    if text.strip() == PAPER_PROTOCOL:
+        return paper_sizes(min(dataset[0].image.shape[:2]))
+    return parse_sizes(text)
+
+
+def _train_missing(store: PartStore, methods: Sequence[Method], data: TrainingData, *, allowed: bool) -> None:
+    missing = store.missing(part for method in methods for part in method.parts)
+    if missing and not allowed:
+        raise UsageError(
+            f"{store.folder} lacks trained networks",
+            expected="all that the methods need",
+            found=f"no {', '.join(part.value for part in missing)}",
+            fix="leave --no-train away, which trains them",
+        )
+    for position, part in enumerate(missing, start=1):
+        NOTES.print(f"training {part.value} ({position} of {len(missing)})")
+        with progress_bar() as bars:
+            store.train(part, data, TrainingBars(bars))
+
+
+def _evaluate(
+    store: PartStore,
+    methods: Sequence[Method],
+    data: TrainingData,
+    sizes: tuple[int, ...],
+    tracks: tuple[Track, ...],
+    *,
+    latency: bool,
+) -> Comparison:
+    from ..training.comparison import Comparison, evaluate_method
+    from ..training.fit import preprocess_spec
+    from ..training.recipe import load_recipe
+
+    spec = preprocess_spec(load_recipe("full-size"))
+    measure: Callable[[nn.Module], float] | None = None
+    if latency:
+        with needing_extra("fsrfer-train compare --latency"):
+            from ..export.latency import onnx_latency_ms
+
+        measure = partial(onnx_latency_ms, spec=spec)
+
+    results = []
+    with progress_bar() as bars:
+        for method in methods:
+            loaded = {part: store.load(part, data.dataset_ids) for part in method.parts}
+            task = bars.add_task(method.title, total=None)
+
+            def told(what: str, done: int, total: int, task: TaskID = task) -> None:
+                bars.update(task, description=what, completed=done, total=total)
+
+            results.append(
+                evaluate_method(method, loaded, data, spec, sizes, tracks, measure_latency=measure, on_progress=told)
+            )
+    return Comparison(data.dataset_ids, sizes, tuple(results))
+
+
+def _show(comparison: Comparison) -> None:
+    from ..training.comparison import HEADER, cells
+
+    for track in comparison.tracks:
+        for size in comparison.sizes:
+            rows = comparison.rows(track, size)
+            title = f"{size} px, track {track.protocol}, {rows[0].size.count} faces"
+            print_table(title, HEADER, [cells(row) for row in rows])
+
+
+def _write(comparison: Comparison, folder: Path) -> None:
+    from ..training.comparison import draw_accuracy, to_markdown
+
+    folder.mkdir(parents=True, exist_ok=True)
+    write_json(folder / "comparison.json", {"versions": installed_versions(), **comparison.to_json()})
+    write_text(folder / "comparison.md", to_markdown(comparison))
+    with needing_extra("fsrfer-train compare --output"):
+        draw_accuracy(comparison, folder / "accuracy.png")
+    NOTES.print(f"wrote {folder}/comparison.json, comparison.md and accuracy.png")

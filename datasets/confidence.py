@@ -1,0 +1,77 @@
+"""Fitting confidence to accuracy: one temperature for each band of face sizes."""
+
+from __future__ import annotations
+
+import math
+from itertools import pairwise
+
+import numpy as np
+import numpy.typing as npt
+
+from ..core.bundle import TemperatureBand
+from ..core.errors import InputSpecError
+from .evaluation import EvaluationReport
+
+_LOW, _HIGH = math.log(0.05), math.log(20.0)
+
+
+def fit_temperature(logits: npt.NDArray[np.float32], labels: npt.NDArray[np.int64]) -> float:
+    """Return the temperature that minimises the negative log-likelihood (Guo et al., ICML 2017, section 4.2).
+
+    The likelihood is concave in 1 / T, so bisection on its derivative finds the one optimum.
+
+    Args:
+        logits: float32 (N, K), N at least 1.
+        labels: int64 (N,).
+
+    Returns:
+        0.05 to 20. The upper end means that the logits say nothing; the lower one, that they are never wrong.
+
+    Raises:
+        InputSpecError: The arrays are empty or do not fit each other.
+    """
+    if logits.ndim != 2 or labels.shape != (len(logits),) or len(labels) == 0:
+        raise InputSpecError(
+            "no temperature can be fitted",
+            expected="logits (N, K) and labels (N,), N at least 1",
+            found=f"{logits.shape} and {labels.shape}",
+        )
+    wide = logits.astype(np.float64)
+    right = wide[np.arange(len(labels)), labels]
+
+    def surplus(log_temperature: float) -> float:
+        # d NLL / d (1/T): mean expected logit minus mean logit of the truth. It falls as T rises.
+        scaled = wide * math.exp(-log_temperature)
+        scaled -= scaled.max(axis=1, keepdims=True)
+        weights = np.exp(scaled)
+        expected = (weights * wide).sum(axis=1) / weights.sum(axis=1)
+        return float(np.mean(expected - right))
+
+    low, high = _LOW, _HIGH
+    for _ in range(60):
+        middle = 0.5 * (low + high)
+        if surplus(middle) > 0.0:
+            low = middle
+        else:
+            high = middle
+    return math.exp(0.5 * (low + high))
+
+
+def fit_temperature_bands(report: EvaluationReport, labels: npt.NDArray[np.int64]) -> tuple[TemperatureBand, ...]:
+    """Fit one temperature for each size of an evaluation on the validation split.
+
+    A band reaches from the geometric mean with the next smaller size to that with the next larger one.
+
+    Args:
+        report: Evaluation on validation faces; its temperatures do not matter.
+        labels: int64 (N,), their labels.
+
+    Returns:
+        Bands in ascending order, for ``BundleManifest.temperatures``.
+    """
+    rows = sorted(report.sizes, key=lambda row: row.face_size_px)
+    starts = [0.0] + [round(math.sqrt(below.face_size_px * above.face_size_px), 2) for below, above in pairwise(rows)]
+    return tuple(
+        TemperatureBand(start, round(fit_temperature(row.logits, labels), 4))
+        for start, row in zip(starts, rows, strict=True)
+    )

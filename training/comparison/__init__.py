@@ -1,0 +1,24 @@
+"""One table of all methods: the paper's, honest baselines, ours; same backbone, same data, same protocol."""
+
+from .methods import METHODS, Kind, Method
+from .parts import Part
+from .plot import draw_accuracy
+from .run import evaluate_method
+from .store import PartStore
+from .table import HEADER, Comparison, MethodCost, MethodResult, cells, to_markdown
+
+__all__ = [
+    "HEADER",
+    "METHODS",
+    "Comparison",
+    "Kind",
+    "Method",
+    "MethodCost",
+    "MethodResult",
+    "Part",
+    "PartStore",
+    "cells",
+    "draw_accuracy",
+    "evaluate_method",
+    "to_markdown",
+]

@@ -1,0 +1,55 @@
+"""Pictures of a comparison: accuracy against face size, and risk against coverage."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from ...core.files import atomic_path
+from ...datasets.evaluation import Track
+from .methods import Kind
+from .table import Comparison
+
+# Okabe and Ito's palette: told apart by colour-blind readers, and in print.
+_COLORS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#8C564B", "#F0E442")
+_OURS = "#D55E00"
+
+
+def draw_accuracy(comparison: Comparison, path: Path) -> None:
+    """Draw accuracy against face size, one line a method (ablations are left out) and one panel a track.
+
+    Args:
+        comparison: Results.
+        path: Picture to write; its suffix decides the format.
+    """
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    tracks = comparison.tracks
+    shown = [result for result in comparison.results if result.kind is not Kind.ABLATION]
+    figure = Figure(figsize=(6.2 * len(tracks), 4.6), layout="constrained")
+    FigureCanvasAgg(figure)
+    axes = figure.subplots(1, len(tracks), squeeze=False, sharey=True)[0]
+    sizes = sorted(comparison.sizes)
+    for axis, track in zip(axes, tracks, strict=True):
+        for position, result in enumerate(shown):
+            reports = [result.tracks[track].at(size) for size in sizes]
+            values = [100 * report.accuracy.value for report in reports]
+            ours = result.kind is Kind.OURS
+            color = _OURS if ours else _COLORS[position % len(_COLORS)]
+            if ours:
+                low = [100 * report.accuracy.low for report in reports]
+                high = [100 * report.accuracy.high for report in reports]
+                axis.fill_between(sizes, low, high, color=color, alpha=0.15, linewidth=0)
+            axis.plot(
+                sizes, values, "o-", color=color, linewidth=2.4 if ours else 1.3, markersize=4, label=result.title
+            )
+        axis.set_xscale("log", base=2)
+        axis.set_xticks(sizes, [str(size) for size in sizes])
+        axis.minorticks_off()
+        axis.set_xlabel("native face size (px)")
+        axis.set_title(f"{track.value} track" if track is Track.CLEAN else track.protocol, fontsize=10)
+        axis.grid(alpha=0.3)
+    axes[0].set_ylabel("accuracy (%)")
+    axes[0].legend(fontsize=8, loc="lower right")
+    with atomic_path(path) as temporary:
+        figure.savefig(temporary, dpi=140)
