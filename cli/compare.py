@@ -121,8 +121,8 @@ def _evaluate(
     *,
     latency: bool,
 ) -> Comparison:
+    from ..training.bundling import preprocess_spec
     from ..training.comparison import Comparison, evaluate_method
-    from ..training.fit import preprocess_spec
     from ..training.recipe import load_recipe
 
     spec = preprocess_spec(load_recipe("full-size"))

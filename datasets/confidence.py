@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
+from dataclasses import dataclass
 from itertools import pairwise
 
 import numpy as np
@@ -10,7 +12,13 @@ import numpy.typing as npt
 
 from ..core.bundle import TemperatureBand
 from ..core.errors import InputSpecError
-from .evaluation import EvaluationReport
+from ..core.predictions import softmax
+from ..core.selective import risk_coverage
+from ..core.temperature import temperatures_for
+from .evaluation import EvaluationReport, SizeReport
+
+RISKS: tuple[float, ...] = (0.2, 0.1, 0.05)
+"""Shares of wrong answers that thresholds are given for."""
 
 _LOW, _HIGH = math.log(0.05), math.log(20.0)
 
@@ -75,3 +83,53 @@ def fit_temperature_bands(report: EvaluationReport, labels: npt.NDArray[np.int64
         TemperatureBand(start, round(fit_temperature(row.logits, labels), 4))
         for start, row in zip(starts, rows, strict=True)
     )
+
+
+@dataclass(frozen=True)
+class AbstentionRow:
+    """A threshold of confidence at one face size, chosen on validation faces and tried on test faces.
+
+    Attributes:
+        face_size_px: Native face size.
+        target_risk: Share of wrong answers that the threshold was chosen for, on validation.
+        threshold: Confidence below which the model says nothing; above 1 where no threshold keeps the risk.
+        coverage: Share of the test faces that are answered.
+        risk: Share of wrong answers among them; 0 where none is answered.
+    """
+
+    face_size_px: int
+    target_risk: float
+    threshold: float
+    coverage: float
+    risk: float
+
+
+def abstention_rows(
+    valid: EvaluationReport, test: EvaluationReport, bands: Sequence[TemperatureBand], risks: Sequence[float] = RISKS
+) -> tuple[AbstentionRow, ...]:
+    """Choose thresholds on validation faces and try them on test faces.
+
+    Args:
+        valid: Evaluation on the validation split.
+        test: Evaluation on the test split, at the same sizes.
+        bands: Confidence calibration.
+        risks: Shares of wrong answers to keep, 0 to 1.
+
+    Returns:
+        One row for each size and risk.
+    """
+    rows = []
+    for chosen_on in valid.sizes:
+        tried_on = test.at(chosen_on.face_size_px)
+        curve = risk_coverage(_confidence(chosen_on, bands), chosen_on.correct)
+        confidence = _confidence(tried_on, bands)
+        for risk in risks:
+            threshold = min(curve.threshold_for(risk)[0], 1.01)
+            answered = confidence >= threshold
+            wrong = float(np.mean(~tried_on.correct[answered])) if answered.any() else 0.0
+            rows.append(AbstentionRow(chosen_on.face_size_px, risk, round(threshold, 3), float(answered.mean()), wrong))
+    return tuple(rows)
+
+
+def _confidence(row: SizeReport, bands: Sequence[TemperatureBand]) -> npt.NDArray[np.float32]:
+    return softmax(row.logits / temperatures_for(row.native_px, bands)[:, None]).max(axis=1)

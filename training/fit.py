@@ -4,72 +4,33 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
 
-from ..core.bundle import ArtifactKind, BundleManifest, GraphSpec, ModelBundle
-from ..core.errors import BackendUnavailableError, DatasetError, UsageError
-from ..core.files import sha256_of_bytes, write_text
+from ..core.bundle import ModelBundle
+from ..core.errors import BackendUnavailableError, UsageError
+from ..core.files import sha256_of_bytes
 from ..core.options import Arithmetic
 from ..core.preprocess import PreprocessSpec
 from ..core.provenance import Provenance
 from ..core.schema import to_mapping
-from ..datasets import FaceDataset
-from ..datasets.confidence import fit_temperature_bands
-from ..datasets.evaluation import EvaluationReport, Track, evaluate_by_size
 from .batches import BatchPlan, TrainingFaces
-from .evaluation import classify_with
+from .bundling import preprocess_spec, write_bundle
 from .extractor import train_extractor
-from .model_card import model_card
 from .models.architecture import GeneratorConfig, GeneratorKind, NetworkConfig
-from .models.cost import count_cost
-from .models.network import ExpressionNetwork, round_to_half, store_network
+from .models.network import ExpressionNetwork, round_to_half
 from .origin import Origin, OriginRole, copy_extractor
 from .progress import Progress, Silence, TensorBoardScalars
 from .recipe import AugmentationConfig, FaceSizes, TrainRecipe
 from .run import TrainingRun, derived_seed
+from .splits import TrainingData
 from .super_resolution import train_super_resolution
 from .validation import Validation
 
 CHECKPOINT_FOLDER = "checkpoints"
 TENSORBOARD_FOLDER = "tensorboard"
-
-
-@dataclass(frozen=True)
-class TrainingData:
-    """The splits of a run, all with the same labels.
-
-    Attributes:
-        train: Faces to learn from.
-        valid: Faces that choose the epoch.
-        test: Faces of the final evaluation, looked at once.
-    """
-
-    train: FaceDataset
-    valid: FaceDataset
-    test: FaceDataset
-
-    def __post_init__(self) -> None:
-        splits = {"train": self.train, "valid": self.valid, "test": self.test}
-        if not self.train.labels == self.valid.labels == self.test.labels:
-            raise DatasetError(
-                "the splits have different labels",
-                expected="the same expressions in the same order",
-                found="; ".join(f"{name}: {', '.join(split.labels)}" for name, split in splits.items()),
-                fix="bring them into one order with fsrfer.datasets.with_labels",
-            )
-        if len(self.train.labels) < 2:
-            raise DatasetError(
-                "there is nothing to tell apart", expected="two or more expressions", found=", ".join(self.train.labels)
-            )
-
-    @property
-    def dataset_ids(self) -> tuple[str, ...]:
-        """Identities of the three splits."""
-        return tuple(split.dataset_id for split in (self.train, self.valid, self.test))
 
 
 @dataclass(frozen=True)
@@ -237,51 +198,6 @@ def _validation(
     return Validation(data.valid, spec, sizes, recipe.validation.max_faces, run.device)
 
 
-def write_bundle(
-    recipe: TrainRecipe, data: TrainingData, output: Path, provenance: Provenance, network: ExpressionNetwork
-) -> ModelBundle:
-    """Evaluate a trained network and write its bundle: confidence calibrated on the validation split, metrics on test.
-
-    Args:
-        recipe: What it was trained by.
-        data: Its splits.
-        output: Folder of the bundle.
-        provenance: Where it comes from.
-        network: On the CPU, rounded as it is kept.
-    """
-    spec = preprocess_spec(recipe)
-    classify = classify_with(network)
-    sizes = recipe.validation.face_sizes
-    bands = fit_temperature_bands(evaluate_by_size(classify, data.valid, spec, sizes), data.valid.label_indices)
-    tracks = {
-        track: evaluate_by_size(classify, data.test, spec, sizes, temperatures=bands, track=track) for track in Track
-    }
-    manifest = BundleManifest(
-        name=f"fsrfer-{recipe.name}",
-        labels=tuple(data.train.labels),
-        preprocess=spec,
-        graph=GraphSpec(face_size_input="face_size" if network.needs_face_size else None),
-        architecture=to_mapping(network.config),
-        recipe=to_mapping(recipe),
-        provenance=provenance,
-        temperatures=bands,
-        metrics={
-            "test": tracks[Track.CLEAN].to_json(),
-            "test_realistic": tracks[Track.REALISTIC].to_json(),
-            "cost": to_mapping(count_cost(network)),
-        },
-    )
-    return _store(output, manifest, network, tracks)
-
-
-def _store(
-    output: Path, manifest: BundleManifest, network: ExpressionNetwork, tracks: Mapping[Track, EvaluationReport]
-) -> ModelBundle:
-    bundle = store_network(ModelBundle.create(output, manifest), network)
-    text = model_card(manifest, tracks)
-    return bundle.store(ArtifactKind.MODEL_CARD, lambda path: write_text(path, text))
-
-
 def _extractor_config(recipe: TrainRecipe, classes: int) -> NetworkConfig:
     # A teacher of full-size faces has no use for their sizes; the one model of a recipe without stage 2 has.
     backbone = recipe.backbone
@@ -300,13 +216,6 @@ def _network_config(recipe: TrainRecipe, classes: int) -> NetworkConfig:
         generator=recipe.generator,
         classifier=recipe.classifier,
         mirrored=recipe.mirrored,
-    )
-
-
-def preprocess_spec(recipe: TrainRecipe) -> PreprocessSpec:
-    """Return the preprocessing of the models that a recipe trains."""
-    return PreprocessSpec(
-        height=recipe.input_size, width=recipe.input_size, color=recipe.color, crop_margin=recipe.crop_margin
     )
 
 

@@ -153,7 +153,8 @@ def decayed_groups(module: nn.Module, learning_rate: float, weight_decay: float)
 
 def _judge(name: str, run: TrainingRun, state: TrainingState, validation: Validation) -> None:
     average = state.modules["average"]
-    scalars = validation.accuracies(average)
+    with run.autocast():
+        scalars = validation.accuracies(average)
     run.progress.epoch(name, state.step, scalars)
     if scalars["mean_accuracy"] > state.best_score:
         state.best_score, state.best_step = scalars["mean_accuracy"], state.step

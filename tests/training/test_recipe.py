@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from dataclasses import replace
 
 import pytest
 
@@ -24,7 +25,7 @@ def test_built_in_recipes_load_and_survive_the_bundle(name):
 
 
 def test_the_expected_recipes_are_there():
-    assert builtin_recipes() == ("demo", "edge", "paper")
+    assert builtin_recipes() == ("demo", "edge", "full-size", "mixed", "paper")
 
 
 def test_the_papers_recipe_is_faithful():
@@ -40,6 +41,16 @@ def test_the_papers_recipe_is_faithful():
     assert (stage.gradient_penalty_k, stage.gradient_penalty_p, stage.beta1) == (2.0, 6.0, 0.0)
     assert stage.pretrain_epochs > 0
     assert stage.face_sizes.choices == tuple(round(48 / factor) for factor in range(2, 9))
+
+
+def test_all_methods_share_backbone_classifier_and_teacher():
+    paper, edge, full_size, mixed = (load_recipe(name) for name in ("paper", "edge", "full-size", "mixed"))
+    assert paper.backbone == full_size.backbone == mixed.backbone == replace(edge.backbone, size_conditioned=False)
+    assert paper.classifier == full_size.classifier == mixed.classifier == edge.classifier
+    assert paper.extractor == full_size.extractor == edge.extractor
+    assert replace(mixed.extractor, face_sizes=full_size.extractor.face_sizes) == full_size.extractor
+    assert paper.augmentation == full_size.augmentation == mixed.augmentation
+    assert edge.augmentation.shift > mixed.augmentation.shift
 
 
 def write(tmp_path, text: str) -> str:
@@ -70,7 +81,7 @@ def test_what_is_wrong_is_named(tmp_path, text, told):
 
 
 def test_an_unknown_recipe_lists_the_known_ones():
-    with pytest.raises(RecipeError, match="demo, edge, paper"):
+    with pytest.raises(RecipeError, match="demo, edge, full-size, mixed, paper"):
         load_recipe("bogus")
 
 

@@ -11,7 +11,7 @@ from ..recipe import ExtractorConfig, FaceSizes, Reweighting, SuperResolutionCon
 EXPERT_SIZES: tuple[int, ...] = (24, 16, 12, 8)
 """Native face sizes in pixels that the routed experts are trained for; full-size faces have the full-size model."""
 
-EXPERT_EPOCHS = 10
+EXPERT_EPOCHS = 5
 
 
 class Part(str, Enum):

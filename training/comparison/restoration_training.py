@@ -32,7 +32,7 @@ class RestorationConfig:
         face_sizes: Native sizes of the small faces; full-size ones are never restored.
     """
 
-    epochs: int = 12
+    epochs: int = 6
     batch_size: int = 64
     learning_rate: float = 1e-3
     ema_decay: float = 0.998

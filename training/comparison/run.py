@@ -11,8 +11,8 @@ from ...datasets import FaceDataset
 from ...datasets.confidence import fit_temperature_bands
 from ...datasets.evaluation import EvaluationReport, Track, evaluate_by_size
 from ..evaluation import classify_with
-from ..fit import TrainingData
 from ..models.cost import count_cost_of
+from ..splits import TrainingData
 from .methods import Method
 from .parts import Part
 from .table import MethodCost, MethodResult

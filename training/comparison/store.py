@@ -18,11 +18,13 @@ from ...core.errors import BundleError, UsageError
 from ...core.files import atomic_path, sha256_of_bytes
 from ...datasets.degradation import EVALUATION_SIZES
 from ..batches import BatchPlan, TrainingFaces
-from ..fit import FitOptions, TrainingData, fit, preprocess_spec
+from ..bundling import preprocess_spec
+from ..fit import FitOptions, fit
 from ..models.network import load_network
 from ..origin import Origin
 from ..progress import Progress, Silence
 from ..run import TrainingRun
+from ..splits import TrainingData
 from ..validation import Validation
 from .parts import Part, plan_of, shortened
 from .restoration_training import RestorationConfig, train_restoration

@@ -20,10 +20,12 @@ from fsrfer.training.models import (
     NetworkConfig,
     count_cost,
     load_network,
+    round_to_half,
     store_network,
 )
 
 TINY = NetworkConfig(3, 16, 5, backbone=BackboneConfig(4, (6, 8), 1))
+NO_GENERATOR = GeneratorConfig(kind=GeneratorKind.NONE)
 
 
 def tiny(kind: GeneratorKind, **options) -> ExpressionNetwork:
@@ -46,10 +48,68 @@ def test_faces_become_logits(kind):
 
 def test_the_edge_recipe_fits_the_edge():
     recipe = load_recipe("edge")
-    config = NetworkConfig(1, 48, 8, backbone=recipe.backbone, generator=recipe.generator, classifier=recipe.classifier)
+    config = NetworkConfig(1, 48, 8, recipe.backbone, recipe.generator, recipe.classifier, mirrored=recipe.mirrored)
     cost = count_cost(ExpressionNetwork(config))
     assert cost.parameters <= 2_000_000
     assert cost.macs <= 150_000_000
+
+
+def test_an_untrained_size_conditioned_backbone_changes_nothing():
+    config = replace(TINY, backbone=replace(TINY.backbone, size_conditioned=True), generator=NO_GENERATOR)
+    plain = tiny(GeneratorKind.NONE)
+    told = ExpressionNetwork(config).eval()
+    told.load_state_dict(plain.state_dict(), strict=False)
+    assert told.needs_face_size
+    assert not plain.needs_face_size
+    sizes = torch.tensor([16.0, 8.0, 4.0])
+    torch.testing.assert_close(told(batch := faces(), sizes), plain(batch))
+
+
+def test_a_trained_size_conditioned_backbone_depends_on_each_faces_own_size():
+    config = replace(TINY, backbone=replace(TINY.backbone, size_conditioned=True), generator=NO_GENERATOR)
+    network = ExpressionNetwork(config).eval()
+    torch.nn.init.normal_(network.backbone.modulation.layers[-1].weight)
+    batch = faces(1).repeat(3, 1, 1, 1)
+    first, second, third = network(batch, torch.tensor([16.0, 5.0, 16.0]))
+    torch.testing.assert_close(first, third)
+    assert not torch.allclose(first, second)
+    with pytest.raises(ValueError, match="needs the size"):
+        network(batch)
+
+
+def test_a_mirrored_network_reads_a_face_and_its_mirror_image_alike():
+    plain = tiny(GeneratorKind.RESIDUAL)
+    mirrored = ExpressionNetwork(replace(plain.config, mirrored=True)).eval()
+    mirrored.load_state_dict(plain.state_dict())
+    batch, sizes = faces(), torch.tensor([16.0, 8.0, 4.0])
+    expected = 0.5 * (plain(batch, sizes) + plain(batch.flip(3), sizes))
+    torch.testing.assert_close(mirrored(batch, sizes), expected)
+    torch.testing.assert_close(mirrored(batch.flip(3), sizes), expected)
+    assert count_cost(mirrored).macs == 2 * count_cost(plain).macs
+    # In training it sees what it is given: the augmentation mirrors already.
+    trained = []
+    for network in (plain.train(), mirrored.train()):
+        torch.manual_seed(1)  # dropout
+        trained.append(network(batch, sizes))
+    torch.testing.assert_close(*trained)
+
+
+def test_rounding_to_half_keeps_what_the_bundle_keeps():
+    network = tiny(GeneratorKind.RESIDUAL)
+    before = network.state_dict()["backbone.stem.0.weight"].clone()
+    round_to_half(network)
+    after = network.state_dict()["backbone.stem.0.weight"]
+    assert after.dtype == torch.float32
+    torch.testing.assert_close(after, before, rtol=2**-11, atol=1e-7)
+    torch.testing.assert_close(after, after.half().float(), rtol=0, atol=0)
+
+
+def test_weights_beyond_half_precision_are_refused():
+    network = tiny(GeneratorKind.NONE)
+    with torch.no_grad():
+        network.classifier.predict.bias[0] = 1e6
+    with pytest.raises(BundleError, match=r"classifier\.predict\.bias cannot be kept"):
+        round_to_half(network)
 
 
 def test_cost_of_a_network_counted_by_hand():
@@ -70,6 +130,7 @@ def test_an_untrained_residual_generator_changes_nothing():
 def test_a_trained_residual_generator_depends_on_the_face_size():
     network = tiny(GeneratorKind.RESIDUAL)
     torch.nn.init.normal_(network.generator.leave.weight)
+    torch.nn.init.normal_(network.generator.modulation.layers[-1].weight)
     features = network.extract(faces(1))
     small, large = (network.super_resolve(features, torch.tensor([size])) for size in (4.0, 16.0))
     assert not torch.allclose(small, large)
@@ -132,6 +193,7 @@ def bundle_of(path, network: ExpressionNetwork) -> ModelBundle:
 @pytest.mark.parametrize("kind", list(GeneratorKind))
 def test_a_network_comes_back_from_its_bundle(tmp_path, kind):
     network = tiny(kind)
+    round_to_half(network)
     bundle_of(tmp_path, network)
     again = load_network(ModelBundle.load(tmp_path))
     batch, sizes = faces(), torch.tensor([16.0, 8.0, 4.0])

@@ -1,0 +1,88 @@
+"""Temperatures that make confidence mean what it says."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from fsrfer.core import ColorMode, PreprocessSpec
+from fsrfer.core.errors import InputSpecError
+from fsrfer.core.metrics import expected_calibration_error, negative_log_likelihood
+from fsrfer.core.predictions import softmax
+from fsrfer.datasets import InMemoryFaces, evaluate_by_size
+from fsrfer.datasets.confidence import fit_temperature, fit_temperature_bands
+
+
+def honest(count=4000, classes=5, seed=0):
+    """Logits whose softmax is the true distribution of the labels."""
+    rng = np.random.default_rng(seed)
+    logits = rng.normal(0, 1.5, (count, classes)).astype(np.float32)
+    shares = softmax(logits).astype(np.float64)
+    labels = (shares.cumsum(axis=1) > rng.random((count, 1)) * shares.sum(axis=1, keepdims=True)).argmax(axis=1)
+    return logits, labels.astype(np.int64)
+
+
+@settings(deadline=None, max_examples=25)
+@given(st.floats(0.2, 8.0), st.integers(0, 1000))
+def test_it_undoes_what_made_the_logits_dishonest(factor, seed):
+    logits, labels = honest(seed=seed)
+    own = fit_temperature(logits, labels)
+    assert own == pytest.approx(1.0, abs=0.15)
+    assert fit_temperature(np.float32(factor) * logits, labels) == pytest.approx(factor * own, rel=1e-3)
+
+
+def test_it_is_the_optimum_of_the_likelihood():
+    logits, labels = honest()
+    best = fit_temperature(3 * logits, labels)
+    at = {
+        t: negative_log_likelihood((3 * logits / t).astype(np.float32), labels)
+        for t in (0.97 * best, best, 1.03 * best)
+    }
+    assert min(at, key=at.get) == best
+    before = expected_calibration_error(softmax(3 * logits), labels)
+    assert expected_calibration_error(softmax((3 * logits / best).astype(np.float32)), labels) < before / 4
+
+
+def test_the_ends_of_its_range():
+    logits = np.eye(3, dtype=np.float32)
+    assert fit_temperature(logits, np.arange(3)) == pytest.approx(0.05)
+    assert fit_temperature(logits, np.array([1, 2, 0])) == pytest.approx(20.0)
+
+
+@pytest.mark.parametrize(("logits", "labels"), [(np.zeros((0, 3)), np.zeros(0)), (np.zeros((2, 3)), np.zeros(3))])
+def test_arrays_that_do_not_fit_are_refused(logits, labels):
+    with pytest.raises(InputSpecError, match="no temperature"):
+        fit_temperature(logits.astype(np.float32), labels.astype(np.int64))
+
+
+def test_each_size_has_a_band_that_reaches_half_way_to_its_neighbours():
+    rng = np.random.default_rng(0)
+    faces = InMemoryFaces(
+        name="mine",
+        split="valid",
+        labels=("neutral", "happiness"),
+        images=rng.integers(0, 256, (60, 48, 48), dtype=np.uint8),
+        label_indices=rng.integers(0, 2, 60),
+        sample_ids=[str(number) for number in range(60)],
+    )
+
+    def surer_when_small(batch, native):
+        lean = batch.mean(axis=(1, 2, 3)) - 127
+        return np.stack([lean, -lean], axis=1).astype(np.float32) * (48 / native[:, None]) ** 0.1
+
+    report = evaluate_by_size(surer_when_small, faces, PreprocessSpec(48, 48, ColorMode.GRAY), (12, 48, 24))
+    bands = fit_temperature_bands(report, faces.label_indices)
+    assert [band.min_face_px for band in bands] == [0.0, pytest.approx(16.97), pytest.approx(33.94)]
+    wanted = [fit_temperature(report.at(size).logits, faces.label_indices) for size in (12, 24, 48)]
+    assert [band.temperature for band in bands] == pytest.approx(wanted, abs=1e-4)
+
+    calibrated = report.calibrated(bands, faces.label_indices)
+    for size in (12, 24, 48):
+        assert calibrated.at(size).nll <= report.at(size).nll + 1e-6
+        assert calibrated.at(size).accuracy == report.at(size).accuracy
+    direct = evaluate_by_size(
+        surer_when_small, faces, PreprocessSpec(48, 48, ColorMode.GRAY), (12, 48, 24), temperatures=bands
+    )
+    assert [row.ece for row in direct.sizes] == pytest.approx([row.ece for row in calibrated.sizes])
