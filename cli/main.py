@@ -22,6 +22,7 @@ _SUMMARIES = {
     "run": "Classify the faces of cameras, streams, files and pictures.",
     "profile": "Measure latency and throughput.",
     "doctor": "Show what this machine has, and what is missing for which command.",
+    "copy-bundle": "Copy the model that comes with fsrfer, to work on it.",
     "draw": "Draw the embedded faces and crowd clips.",
     "demo": "Run the whole chain on the embedded data set.",
 }
@@ -35,7 +36,7 @@ class _LazyGroup(TyperGroup):
     def get_command(self, ctx: Any, cmd_name: str) -> Any:  # noqa: ARG002
         if cmd_name not in _SUMMARIES:
             return None
-        command = get_command(load_app(cmd_name))
+        command = get_command(load_app(cmd_name.replace("-", "_")))
         command.name = cmd_name
         return command
 

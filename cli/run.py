@@ -20,6 +20,7 @@ from ..runtime.onnxruntime_runner import CPU_PROVIDER
 from ..runtime.opening import artifact_for, open_bundle
 from ..runtime.pipeline import PipelineOptions, PipelineReport, StreamPipeline
 from ..runtime.recorded_boxes import RecordedBoxes
+from ..runtime.shipped import default_bundle_path
 from ..runtime.sinks import AnnotatedPictureSink, AnnotatedVideoSink, JsonLinesSink, ResultSink
 from ..runtime.sources import SourceKind, SourceSpec, open_source, parse_sources
 from .console import NOTES
@@ -39,7 +40,9 @@ def run(
             show_default=False,
         ),
     ],
-    bundle: Annotated[Path | None, typer.Option(help="Folder of the model bundle.", show_default=False)] = None,
+    bundle: Annotated[
+        Path | None, typer.Option(help="Folder of the model bundle.  [default: the model that comes with fsrfer]")
+    ] = None,
     detector: Annotated[
         str | None,
         typer.Option(
@@ -83,7 +86,7 @@ def run(
     """
     NOTES.quiet = quiet
     if bundle is None:
-        raise UsageError("no model was named", expected="--bundle BUNDLE", fix="fsrfer-train fit, which makes one")
+        bundle = default_bundle_path()
     specs = parse_sources(sources)
     finding = FaceFinding(detector, min_face_size, min_score, detector_side)
     if faces_only:

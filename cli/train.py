@@ -14,6 +14,7 @@ from ..datasets import SPEC_FORMS, FaceDataset, Track, open_dataset
 from ..datasets.evaluation import Classify, EvaluationReport, SizeReport, evaluate_by_size
 from ..datasets.subset import with_labels
 from ..runtime.opening import open_bundle
+from ..runtime.shipped import default_bundle_path
 from .compare import compare
 from .console import NOTES, print_json, print_table, progress_bar
 from .launch import needing_extra
@@ -94,7 +95,9 @@ def fit(
 
 @app.command("evaluate")
 def evaluate(
-    bundle: Annotated[Path, typer.Argument(help="Bundle to evaluate.")],
+    bundle: Annotated[
+        Path | None, typer.Argument(help="Bundle to evaluate.  [default: the model that comes with fsrfer]")
+    ] = None,
     data: Annotated[str, typer.Option(help=_DATA_HELP)] = "procedural",
     split: Annotated[str, typer.Option(help="train, valid or test.")] = "test",
     track: Annotated[Track, typer.Option(help="How small faces are made.")] = Track.CLEAN,
@@ -106,7 +109,7 @@ def evaluate(
 ) -> None:
     """Measure accuracy by face size; several implementations of the same model go into one table."""
     wanted, names = parse_sizes(sizes), _runner_names(runners)
-    loaded = ModelBundle.load(bundle)
+    loaded = ModelBundle.load(bundle or default_bundle_path())
     dataset = with_labels(open_dataset(data, split), loaded.manifest.labels)
     reports = {name: _evaluate(loaded, name, dataset, wanted, track) for name in names}
     if as_json:

@@ -5,6 +5,7 @@ from .onnxruntime_runner import OnnxRuntimeRunner, SessionOptions
 from .opening import open_bundle
 from .pipeline import PipelineOptions, StreamPipeline
 from .runner import Runner, TensorSpec
+from .shipped import default_bundle_path
 
 __all__ = [
     "ExpressionClassifier",
@@ -14,5 +15,6 @@ __all__ = [
     "SessionOptions",
     "StreamPipeline",
     "TensorSpec",
+    "default_bundle_path",
     "open_bundle",
 ]

@@ -36,4 +36,4 @@ class VotingNetwork(nn.Module):
         enlarged = F.interpolate(torch.cat(crops), size=(side, side), mode="bilinear", align_corners=False)
         views = torch.cat([enlarged, enlarged.flip(3)]).round().to(torch.uint8)
         logits: Tensor = self.network(views, face_size_px.repeat(self.VIEWS))
-        return logits.view(self.VIEWS, len(faces), -1).mean(dim=0)
+        return logits.view(self.VIEWS, faces.shape[0], -1).mean(dim=0)

@@ -58,8 +58,7 @@ class ExpressionNetwork(nn.Module):
         logits: Tensor = self.classifier(self.super_resolve(features, face_size_px))
         if not mirrored:
             return logits
-        straight, turned = logits.chunk(2)
-        return 0.5 * (straight + turned)
+        return logits.view(2, faces.shape[0], self.config.classes).mean(dim=0)
 
     def extract(self, faces: Tensor, face_size_px: Tensor | None = None) -> Tensor:
         """Return the backbone's feature map, float32 (N, C', h, w).
