@@ -65,9 +65,10 @@ def compare(
     wanted_tracks = _parse_tracks(tracks)
     splits = {split: open_dataset(data, split, skip_bad=skip_bad) for split in ("train", "valid", "test")}
     faces = TrainingData(**splits)
+    wanted_sizes = _parse_protocol(sizes, faces.test)
     parts = PartStore(store, seed, FitOptions(device=device, arithmetic=arithmetic), epochs)
     _train_missing(parts, chosen, faces, allowed=train)
-    comparison = _evaluate(parts, chosen, faces, _parse_protocol(sizes, faces.test), wanted_tracks, latency=latency)
+    comparison = _evaluate(parts, chosen, faces, wanted_sizes, wanted_tracks, latency=latency)
     _show(comparison)
     if output is not None:
         _write(comparison, output)

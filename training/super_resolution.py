@@ -130,7 +130,8 @@ class _Stage:
     def _look(self, batch: TensorBatch) -> _Views:
         network, teacher = self.network, self.teacher
         with self.run.autocast(), torch.no_grad():
-            full_features = teacher.extract(batch.full)
+            full_size = torch.full_like(batch.face_size_px, float(teacher.config.input_size))
+            full_features = teacher.extract(batch.full, full_size)
             full_embedding = teacher.classifier.embedding(full_features)
             full_logits = teacher.classifier.logits_of(full_embedding)
         with self.run.autocast():

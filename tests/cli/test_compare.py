@@ -1,0 +1,169 @@
+"""``fsrfer-train compare`` on a folder in RAF-DB's layout, made from drawn faces."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import cv2
+import pytest
+
+from fsrfer.cli.compare import _parse_protocol, _parse_tracks
+from fsrfer.core import ModelBundle
+from fsrfer.core.errors import UsageError
+from fsrfer.core.labels import RAFDB_LABELS
+from fsrfer.datasets import Track, open_dataset
+
+CODE = "from fsrfer.cli.main import train; train()"
+ENVIRONMENT = {**os.environ, "OMP_NUM_THREADS": "1", "COLUMNS": "220"}
+
+
+def run(*words: object, cwd: Path) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-c", CODE, "compare", *map(str, words)],
+        capture_output=True, text=True, check=False, cwd=cwd, env=ENVIRONMENT,
+    )  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def rafdb(tmp_path_factory) -> Path:
+    """140 drawn faces of 100 px as RAF-DB lays them out; its list counts expressions from 1."""
+    folder = tmp_path_factory.mktemp("rafdb")
+    (folder / "EmoLabel").mkdir()
+    (folder / "Image" / "aligned").mkdir(parents=True)
+    lines = []
+    for split, count in (("train", 105), ("test", 35)):
+        faces = open_dataset(f"procedural?count={count}&size=100", split)
+        for index in range(count):
+            sample = faces[index]
+            name = f"{split}_{index + 1:05d}"
+            code = RAFDB_LABELS.index(faces.labels[sample.label]) + 1
+            lines.append(f"{name}.jpg {code}\n")
+            path = folder / "Image" / "aligned" / f"{name}_aligned.jpg"
+            cv2.imwrite(str(path), cv2.cvtColor(sample.image, cv2.COLOR_RGB2BGR))
+    (folder / "EmoLabel" / "list_patition_label.txt").write_text("".join(lines))
+    return folder
+
+
+@pytest.fixture(scope="module")
+def compared(rafdb, tmp_path_factory) -> tuple[Path, subprocess.CompletedProcess[str]]:
+    """The documented command, shortened: both recipes and the paper's protocol."""
+    place = tmp_path_factory.mktemp("compare")
+    result = run(
+        "--data", f"rafdb:{rafdb}", "--methods", "paper,edge", "--sizes", "x1..x8", "--epochs", 1, "--store", "store",
+        "--output", "results", cwd=place,
+    )  # fmt: skip
+    assert result.returncode == 0, result.stderr
+    return place, result
+
+
+@pytest.mark.slow
+def test_one_command_trains_both_recipes_and_prints_the_papers_protocol(compared):
+    place, result = compared
+    for size in (100, 50, 34, 25, 20, 17, 15, 13):
+        for track in ("clean", "realistic-1, seed 0"):
+            assert f"{size} px, track {track}, 35 faces" in result.stdout
+    rows = re.findall(r"(P FSR-FER|Ours) .*?(\d+\.\d\d)% \[", result.stdout)
+    assert len(rows) == 2 * 2 * 8
+    written = json.loads((place / "results" / "comparison.json").read_text())
+    assert written["sizes"] == [100, 50, 34, 25, 20, 17, 15, 13]
+    assert [method["key"] for method in written["methods"]] == ["paper", "edge"]
+    costs = written["methods"][1]["costs"]["13"]
+    assert costs["parameters"] <= 2_000_000
+    assert costs["macs"] <= 150_000_000
+    assert costs["latency_ms"] > 0
+    assert len(written["methods"][0]["tracks"]["clean"]["labels"]) == 7
+    assert "| P FSR-FER |" in (place / "results" / "comparison.md").read_text()
+    assert (place / "results" / "accuracy.png").stat().st_size > 10_000
+
+
+@pytest.mark.slow
+def test_both_recipes_share_one_teacher(compared):
+    store = compared[0] / "store"
+    assert sorted(folder.name for folder in store.iterdir()) == ["edge", "full-size", "paper"]
+    teacher = ModelBundle.load(store / "full-size").manifest.artifacts["weights"].sha256
+    for name in ("paper", "edge"):
+        assert ModelBundle.load(store / name).manifest.provenance.parents == {"extractor": teacher}
+
+
+@pytest.mark.slow
+def test_what_is_trained_is_loaded_and_gives_the_same_figures(compared, rafdb):
+    place, _ = compared
+    again = run(
+        "--data", f"rafdb:{rafdb}", "--methods", "edge", "--sizes", "48,12", "--store", "store", "--no-train",
+        "--no-latency", "--output", "again", cwd=place,
+    )  # fmt: skip
+    assert again.returncode == 0, again.stderr
+    assert "training" not in again.stderr
+    stored = ModelBundle.load(place / "store" / "edge").manifest.metrics["test"]["sizes"]
+    (method,) = json.loads((place / "again" / "comparison.json").read_text())["methods"]
+    for row in method["tracks"]["clean"]["sizes"]:
+        (same,) = (entry for entry in stored if entry["face_size_px"] == row["face_size_px"])
+        assert row["confusion"] == same["confusion"]
+        assert row["accuracy"] == same["accuracy"]
+    assert method["costs"]["12"]["latency_ms"] is None
+
+
+@pytest.mark.slow
+def test_networks_of_other_faces_are_refused(compared):
+    place, _ = compared
+    result = run(
+        "--data", "procedural?count=70", "--methods", "edge", "--store", "store", "--no-latency", cwd=place
+    )  # fmt: skip
+    assert result.returncode == 2
+    assert "the stored edge was trained on other faces" in result.stderr
+    assert "give another --store" in result.stderr
+
+
+@pytest.mark.slow
+def test_every_method_runs_from_nothing(tmp_path):
+    result = run(
+        "--data", "procedural?count=70", "--sizes", "48,8", "--tracks", "clean", "--epochs", 1, "--store", "store",
+        "--output", "results", cwd=tmp_path,
+    )  # fmt: skip
+    assert result.returncode == 0, result.stderr
+    methods = json.loads((tmp_path / "results" / "comparison.json").read_text())["methods"]
+    assert len(methods) == 11
+    macs = {method["key"]: method["costs"]["8"]["macs"] for method in methods}
+    assert macs["full-size"] == macs["mixed"] == macs["experts"]
+    assert macs["voting"] == 10 * macs["full-size"]
+    assert macs["restoration"] > macs["full-size"]
+    assert all(method["costs"]["8"]["latency_ms"] > 0 for method in methods)
+
+
+def test_missing_networks_are_told_before_anything_is_read(tmp_path):
+    result = run(
+        "--data", "procedural?count=70", "--methods", "experts", "--store", "store", "--no-train", cwd=tmp_path
+    )
+    assert result.returncode == 2
+    assert "no full-size, expert-24, expert-16, expert-12, expert-8" in result.stderr
+    assert not (tmp_path / "store").exists()
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (["--methods", "edge,magic"], "some of full-size, mixed"),
+        (["--methods", "edge,edge"], "--methods cannot be read"),
+        (["--tracks", "muddy"], "some of clean, realistic"),
+        (["--sizes", "x1..x9"], "--sizes cannot be read"),
+    ],
+)
+def test_misuse_is_told_before_any_training(tmp_path, words, told):
+    result = run("--data", "procedural?count=70", "--store", "store", *words, cwd=tmp_path)
+    assert result.returncode == 2
+    assert told in " ".join(result.stderr.split())
+    assert not (tmp_path / "store").exists()
+
+
+def test_tracks_and_protocols_are_parsed():
+    assert _parse_tracks("realistic, clean") == (Track.REALISTIC, Track.CLEAN)
+    with pytest.raises(UsageError):
+        _parse_tracks("clean,clean")
+    faces = open_dataset("procedural?count=7&size=100", "test")
+    assert _parse_protocol("x1..x8", faces) == (100, 50, 34, 25, 20, 17, 15, 13)
+    assert _parse_protocol("48,12", faces) == (48, 12)
