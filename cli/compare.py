@@ -40,7 +40,7 @@ def compare(
         str | None, typer.Option(help="Short names, separated by commas (see the table's JSON).  [default: all]")
     ] = None,
     output: Annotated[
-        Path | None, typer.Option(help="Folder for comparison.json, comparison.md and accuracy.png.")
+        Path | None, typer.Option(help="Folder for comparison.json, comparison.md, accuracy.png and abstention.png.")
     ] = None,
     seed: Annotated[int, typer.Option(min=0, help="Seed of what has to be trained.")] = 0,
     epochs: Annotated[
@@ -160,11 +160,12 @@ def _show(comparison: Comparison) -> None:
 
 
 def _write(comparison: Comparison, folder: Path) -> None:
-    from ..training.comparison import draw_accuracy, to_markdown
+    from ..training.comparison import draw_accuracy, draw_risk_coverage, to_markdown
 
     folder.mkdir(parents=True, exist_ok=True)
     write_json(folder / "comparison.json", {"versions": installed_versions(), **comparison.to_json()})
     write_text(folder / "comparison.md", to_markdown(comparison))
     with needing_extra("fsrfer-train compare --output"):
         draw_accuracy(comparison, folder / "accuracy.png")
-    NOTES.print(f"wrote {folder}/comparison.json, comparison.md and accuracy.png")
+        draw_risk_coverage(comparison.results[-1], folder / "abstention.png")
+    NOTES.print(f"wrote {folder}/comparison.json, comparison.md, accuracy.png and abstention.png")

@@ -121,8 +121,8 @@ def abstention_rows(
     rows = []
     for chosen_on in valid.sizes:
         tried_on = test.at(chosen_on.face_size_px)
-        curve = risk_coverage(_confidence(chosen_on, bands), chosen_on.correct)
-        confidence = _confidence(tried_on, bands)
+        curve = risk_coverage(confidence_of(chosen_on, bands), chosen_on.correct)
+        confidence = confidence_of(tried_on, bands)
         for risk in risks:
             threshold = min(curve.threshold_for(risk)[0], 1.01)
             answered = confidence >= threshold
@@ -131,5 +131,11 @@ def abstention_rows(
     return tuple(rows)
 
 
-def _confidence(row: SizeReport, bands: Sequence[TemperatureBand]) -> npt.NDArray[np.float32]:
+def confidence_of(row: SizeReport, bands: Sequence[TemperatureBand]) -> npt.NDArray[np.float32]:
+    """Return the calibrated probability of each face's answer, float32 (N,).
+
+    Args:
+        row: Evaluation at one size.
+        bands: Confidence calibration, ascending in size.
+    """
     return softmax(row.logits / temperatures_for(row.native_px, bands)[:, None]).max(axis=1)

@@ -53,6 +53,13 @@ def test_data_files_are_in_the_wheel(wheel_names):
     assert recipes <= wheel_names
 
 
+def test_the_shipped_model_is_in_the_wheel(wheel_names):
+    folder = "fsrfer/runtime/bundles/edge"
+    for name in ("bundle.json", "weights.safetensors", "model.onnx", "model.int8.onnx", "model.int8-cpu.onnx"):
+        assert f"{folder}/{name}" in wheel_names
+    assert f"{folder}/MODEL_CARD.md" in wheel_names
+
+
 def test_nothing_else_is_in_the_wheel(wheel_names):
     folders = {name.split("/")[0] for name in wheel_names}
     assert folders == {"fsrfer", *(name for name in folders if name.endswith(".dist-info"))}

@@ -1,4 +1,4 @@
-"""``fsrfer-calibrate int8`` as a user types it."""
+"""``fsrfer-calibrate`` as a user types it."""
 
 from __future__ import annotations
 
@@ -72,4 +72,27 @@ def test_a_pattern_without_a_node_is_one_line(bundle, faces):
     done = run("int8", bundle.path, "--data", f"folder:{faces}", "--keep-float", "generator*")
     assert done.returncode == 1
     assert "no node is called generator*" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_temperatures_are_fitted_and_kept(bundle, faces):
+    words = ("temperature", bundle.path, "--data", f"folder:{faces}", "--sizes", "24,12")
+    done = run(*words, "--json")
+    assert done.returncode == 0, done.stderr
+    rows = json.loads(done.stdout)
+    bands = ModelBundle.load(bundle.path).manifest.temperatures
+    assert [(band.min_face_px, band.temperature) for band in bands] == [
+        (row["min_face_px"], row["temperature"]) for row in rows
+    ]
+    assert [row["face_size_px"] for row in rows] == [12, 24]
+    # The network is random: the best it can do is to admit that it knows nothing.
+    assert all(row["ece_after"] <= row["ece_before"] + 0.05 for row in rows)
+    again = json.loads(run(*words, "--json").stdout)
+    assert [row["ece_before"] for row in again] == pytest.approx([row["ece_after"] for row in rows])
+    assert "ECE after" in run(*words, "--track", "realistic").stdout
+
+
+def test_temperatures_need_faces_of_the_models_expressions(bundle, tmp_path):
+    done = run("temperature", bundle.path, "--data", f"folder:{tmp_path}")
+    assert done.returncode == 1
     assert "Traceback" not in done.stderr

@@ -18,6 +18,7 @@ import pytest
 
 from fsrfer.cli.run import _stopping_on_signals
 from fsrfer.core import ArtifactKind
+from fsrfer.runtime import default_bundle_path
 from fsrfer.runtime.sinks import output_schema
 
 START = "from fsrfer.cli.main import run; run()"
@@ -165,11 +166,23 @@ def test_a_password_never_shows(bundle, yunet):
     assert "hunter2" not in done.stdout + done.stderr
 
 
+def test_without_a_bundle_the_shipped_model_reads_grey_and_colour_faces(faces, tmp_path):
+    gray = tmp_path / "gray"
+    gray.mkdir()
+    for path in faces.iterdir():
+        cv2.imwrite(str(gray / path.name), cv2.imread(str(path), cv2.IMREAD_GRAYSCALE))
+    for folder in (faces, gray):
+        done = run(folder, "--faces-only")
+        assert done.returncode == 0, done.stderr
+        assert str(default_bundle_path()) in done.stderr
+        probabilities = [face["probabilities"] for record in records(done.stdout) for face in record["faces"]]
+        assert [len(shares) for shares in probabilities] == [8, 8, 8]
+
+
 @pytest.mark.parametrize(
     ("words", "code", "message"),
     [
         (["none.mp4", "--bundle", "BUNDLE"], 1, "there is no file none.mp4"),
-        (["FACES"], 2, r"no model was named.*--bundle BUNDLE.*Next: fsrfer-train fit"),
         (["FACES", "--bundle", "nowhere"], 1, "nowhere is not a model bundle"),
         (
             ["FACES", "--bundle", "BUNDLE", "--precision", "fp16", "--faces-only"],

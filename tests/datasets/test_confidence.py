@@ -7,12 +7,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fsrfer.core import ColorMode, PreprocessSpec
+from fsrfer.core import ColorMode, PreprocessSpec, TemperatureBand
 from fsrfer.core.errors import InputSpecError
 from fsrfer.core.metrics import expected_calibration_error, negative_log_likelihood
 from fsrfer.core.predictions import softmax
-from fsrfer.datasets import InMemoryFaces, evaluate_by_size
-from fsrfer.datasets.confidence import fit_temperature, fit_temperature_bands
+from fsrfer.datasets import EvaluationReport, InMemoryFaces, evaluate_by_size
+from fsrfer.datasets.confidence import abstention_rows, fit_temperature, fit_temperature_bands
 
 
 def honest(count=4000, classes=5, seed=0):
@@ -86,3 +86,49 @@ def test_each_size_has_a_band_that_reaches_half_way_to_its_neighbours():
         surer_when_small, faces, PreprocessSpec(48, 48, ColorMode.GRAY), (12, 48, 24), temperatures=bands
     )
     assert [row.ece for row in direct.sizes] == pytest.approx([row.ece for row in calibrated.sizes])
+
+
+def one_size(logits: np.ndarray, labels: np.ndarray) -> EvaluationReport:
+    """An evaluation at 12 px in which face number n gets row n of the logits."""
+    faces = InMemoryFaces(
+        name="mine",
+        split="test",
+        labels=tuple("abcde"),
+        images=np.zeros((len(labels), 12, 12), np.uint8),
+        label_indices=labels,
+        sample_ids=[str(number) for number in range(len(labels))],
+    )
+    seen = iter(np.array_split(logits, range(64, len(labels), 64)))
+    return evaluate_by_size(lambda batch, native: next(seen), faces, PreprocessSpec(12, 12, ColorMode.GRAY), (12,))
+
+
+def test_thresholds_of_validation_keep_their_risk_on_test():
+    valid, test = (one_size(*honest(seed=seed)) for seed in (1, 2))
+    rows = abstention_rows(valid, test, (), risks=(0.4, 0.2, 0.1))
+    assert [row.target_risk for row in rows] == [0.4, 0.2, 0.1]
+    assert [row.face_size_px for row in rows] == [12, 12, 12]
+    for row in rows:
+        assert row.risk == pytest.approx(row.target_risk, abs=0.04)
+    coverages, thresholds = ([getattr(row, name) for row in rows] for name in ("coverage", "threshold"))
+    assert coverages == sorted(coverages, reverse=True)
+    assert thresholds == sorted(thresholds)
+    # Honest confidence: among faces answered at 90 % and above, less than one in ten is wrong.
+    assert rows[2].threshold < 0.9
+
+
+def test_a_temperature_moves_thresholds_and_no_decision():
+    valid, test = (one_size(*honest(seed=seed)) for seed in (1, 2))
+    (plain,), (cooled,) = (
+        abstention_rows(valid, test, bands, risks=(0.2,)) for bands in ((), (TemperatureBand(0.0, 3.0),))
+    )
+    assert cooled.threshold < plain.threshold
+    assert cooled.risk == pytest.approx(plain.risk, abs=0.04)
+
+
+def test_where_no_threshold_keeps_the_risk_nothing_is_answered():
+    logits, _ = honest()
+    wrong = (logits.argmax(axis=1) + 1) % 5
+    report = one_size(logits, wrong.astype(np.int64))
+    (row,) = abstention_rows(report, report, (), risks=(0.1,))
+    assert (row.coverage, row.risk) == (0.0, 0.0)
+    assert row.threshold > 1

@@ -11,7 +11,8 @@ from fsrfer.core import ColorMode, PreprocessSpec, TemperatureBand, bicubic_resi
 from fsrfer.core.errors import InputSpecError
 from fsrfer.core.metrics import expected_calibration_error, negative_log_likelihood
 from fsrfer.core.predictions import softmax
-from fsrfer.datasets import FaceSample, InMemoryFaces, SizeReport, evaluate_by_size
+from fsrfer.datasets import FaceSample, InMemoryFaces, SizeReport, Track, evaluate_by_size
+from fsrfer.datasets.realistic import realistic_face
 
 LABELS = ("neutral", "happiness", "surprise")
 SPEC = PreprocessSpec(24, 24, ColorMode.GRAY)
@@ -170,3 +171,33 @@ def test_progress_counts_faces():
     calls = []
     evaluate_by_size(linear, faces(), SPEC, (24, 12), batch_size=12, on_progress=lambda *call: calls.append(call))
     assert calls == [(12, 30), (24, 30), (30, 30)]
+
+
+def test_the_realistic_track_shows_frozen_faces_of_the_same_size():
+    dataset = faces(12)
+    shown = {}
+
+    def remember(key):
+        def classify(batch, native):
+            shown.setdefault(key, []).append((batch.copy(), native.copy()))
+            return linear(batch, native)
+
+        return classify
+
+    for key, track in (("first", Track.REALISTIC), ("second", Track.REALISTIC), ("clean", Track.CLEAN)):
+        report = evaluate_by_size(remember(key), dataset, SPEC, (12,), track=track)
+        assert report.track is track
+        assert report.to_json()["track"] == track.protocol
+    ((one, native),), ((two, _),), ((clean, _),) = shown["first"], shown["second"], shown["clean"]
+    np.testing.assert_array_equal(one, two)
+    np.testing.assert_array_equal(native, 12)
+    assert np.abs(one.astype(int) - clean).mean() > 5
+    expected = [realistic_face(dataset[index].image, 12, 0, dataset[index].sample_id) for index in range(12)]
+    np.testing.assert_array_equal(one, preprocess(expected, SPEC)[0])
+
+
+def test_faces_that_are_smaller_already_take_no_part_in_the_degradation():
+    small = faces(4, shape=(10, 10))
+    clean, realistic = (evaluate_by_size(linear, small, SPEC, (12,), track=track) for track in Track)
+    np.testing.assert_array_equal(clean.at(12).logits, realistic.at(12).logits)
+    assert realistic.at(12).smaller_count == 4

@@ -9,7 +9,7 @@ import pytest
 
 from fsrfer.core import ColorMode, PreprocessSpec, bicubic_resize, preprocess
 from fsrfer.training.batches import BatchPlan, TrainingFaces, draw_sizes, prefetched, small_faces
-from fsrfer.training.recipe import AugmentationConfig, FaceSizes
+from fsrfer.training.recipe import AugmentationConfig, DegradationConfig, FaceSizes
 
 GRAY = PreprocessSpec(16, 16, ColorMode.GRAY)
 
@@ -119,3 +119,25 @@ def test_an_abandoned_run_leaves_no_thread():
     next(batches)
     batches.close()
     assert not [thread for thread in threading.enumerate() if thread.name == "training-batches"]
+
+
+def test_degradation_spoils_its_share_of_the_small_faces_and_no_full_size_one(make_faces):
+    def batch(fraction):
+        plan = BatchPlan(
+            TrainingFaces(make_faces("train", 48), GRAY, soft_labels=False),
+            GRAY,
+            AugmentationConfig(),
+            FaceSizes(choices=(8,), full_fraction=0.0),
+            32,
+            (0, 1),
+            DegradationConfig(fraction),
+        )
+        return plan.batch(3)
+
+    clean, some, everything = (batch(fraction) for fraction in (0.0, 0.5, 1.0))
+    np.testing.assert_array_equal(clean.full, everything.full)
+    np.testing.assert_array_equal(clean.face_size_px, everything.face_size_px)
+    changed = [(spoilt.small != clean.small).any(axis=(1, 2, 3)) for spoilt in (some, everything)]
+    assert changed[1].all()
+    assert 6 <= changed[0].sum() <= 26
+    np.testing.assert_array_equal(batch(0.5).small, some.small)

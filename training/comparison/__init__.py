@@ -2,7 +2,7 @@
 
 from .methods import METHODS, Kind, Method
 from .parts import Part
-from .plot import draw_accuracy
+from .plot import draw_accuracy, draw_risk_coverage
 from .run import evaluate_method
 from .store import PartStore
 from .table import HEADER, Comparison, MethodCost, MethodResult, cells, to_markdown
@@ -19,6 +19,7 @@ __all__ = [
     "PartStore",
     "cells",
     "draw_accuracy",
+    "draw_risk_coverage",
     "evaluate_method",
     "to_markdown",
 ]

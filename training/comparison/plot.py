@@ -5,9 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 from ...core.files import atomic_path
+from ...core.selective import risk_coverage
+from ...datasets.confidence import confidence_of
 from ...datasets.evaluation import Track
 from .methods import Kind
-from .table import Comparison
+from .table import Comparison, MethodResult
 
 # Okabe and Ito's palette: told apart by colour-blind readers, and in print.
 _COLORS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#8C564B", "#F0E442")
@@ -51,5 +53,32 @@ def draw_accuracy(comparison: Comparison, path: Path) -> None:
         axis.grid(alpha=0.3)
     axes[0].set_ylabel("accuracy (%)")
     axes[0].legend(fontsize=8, loc="lower right")
+    with atomic_path(path) as temporary:
+        figure.savefig(temporary, dpi=140)
+
+
+def draw_risk_coverage(result: MethodResult, path: Path) -> None:
+    """Draw the share of wrong answers against the share of faces answered, one line a size and one panel a track.
+
+    Args:
+        result: One method.
+        path: Picture to write; its suffix decides the format.
+    """
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(5.4 * len(result.tracks), 4.2), layout="constrained")
+    FigureCanvasAgg(figure)
+    axes = figure.subplots(1, len(result.tracks), squeeze=False, sharey=True)[0]
+    for axis, (track, report) in zip(axes, result.tracks.items(), strict=True):
+        for position, row in enumerate(sorted(report.sizes, key=lambda row: -row.face_size_px)):
+            curve = risk_coverage(confidence_of(row, result.temperatures), row.correct)
+            label = f"{row.face_size_px} px (area {100 * curve.area:.1f} %)"
+            axis.plot(100 * curve.coverage, 100 * curve.risk, color=_COLORS[position % len(_COLORS)], label=label)
+        axis.set_xlabel("faces answered, most confident first (%)")
+        axis.set_title(f"{result.title}, {track.protocol}", fontsize=10)
+        axis.grid(alpha=0.3)
+        axis.legend(fontsize=8, loc="upper left")
+    axes[0].set_ylabel("wrong answers among them (%)")
     with atomic_path(path) as temporary:
         figure.savefig(temporary, dpi=140)

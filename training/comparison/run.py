@@ -62,9 +62,8 @@ def evaluate_method(
         track: _joined([evaluate(data.test, size, track) for size in sizes]).calibrated(bands, data.test.label_indices)
         for track in tracks
     }
-    return MethodResult(
-        method.key, method.title, method.kind, evaluated, _costs(parts, networks, spec, measure_latency)
-    )
+    costs = _costs(parts, networks, spec, measure_latency)
+    return MethodResult(method.key, method.title, method.kind, evaluated, costs, bands)
 
 
 def _joined(reports: Sequence[EvaluationReport]) -> EvaluationReport:

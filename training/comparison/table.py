@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from ...core.bundle import TemperatureBand
 from ...core.metrics import PairedTest, mcnemar
 from ...core.schema import to_mapping
 from ...datasets.evaluation import EvaluationReport, SizeReport, Track
@@ -38,6 +39,7 @@ class MethodResult:
         kind: What it stands for.
         tracks: Evaluation by track.
         costs: Cost by native face size in pixels.
+        temperatures: Its confidence calibration.
     """
 
     key: str
@@ -45,6 +47,7 @@ class MethodResult:
     kind: Kind
     tracks: Mapping[Track, EvaluationReport]
     costs: Mapping[int, MethodCost]
+    temperatures: tuple[TemperatureBand, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -117,6 +120,7 @@ class Comparison:
                     "key": result.key,
                     "title": result.title,
                     "kind": result.kind.value,
+                    "temperatures": to_mapping(result.temperatures),
                     "costs": {str(size): to_mapping(cost) for size, cost in result.costs.items()},
                     "tracks": {track.value: report.to_json() for track, report in result.tracks.items()},
                 }

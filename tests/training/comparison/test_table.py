@@ -11,7 +11,16 @@ import pytest
 from fsrfer.core.metrics import mcnemar
 from fsrfer.core.preprocess import ColorMode, PreprocessSpec
 from fsrfer.datasets import Track, evaluate_by_size
-from fsrfer.training.comparison import Comparison, Kind, MethodCost, MethodResult, cells, draw_accuracy, to_markdown
+from fsrfer.training.comparison import (
+    Comparison,
+    Kind,
+    MethodCost,
+    MethodResult,
+    cells,
+    draw_accuracy,
+    draw_risk_coverage,
+    to_markdown,
+)
 
 SPEC = PreprocessSpec(16, 16, ColorMode.GRAY)
 SIZES = (16, 8)
@@ -102,6 +111,8 @@ def test_the_json_is_complete_and_plain(comparison):
     assert all(entry["strongest"] == "method strong" for entry in tests)
 
 
-def test_the_plot_is_drawn(comparison, tmp_path):
+def test_the_plots_are_drawn(comparison, tmp_path):
     draw_accuracy(comparison, tmp_path / "accuracy.png")
-    assert (tmp_path / "accuracy.png").read_bytes().startswith(b"\x89PNG")
+    draw_risk_coverage(comparison.results[-1], tmp_path / "abstention.png")
+    for name in ("accuracy.png", "abstention.png"):
+        assert (tmp_path / name).read_bytes().startswith(b"\x89PNG")
