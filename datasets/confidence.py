@@ -138,4 +138,5 @@ def confidence_of(row: SizeReport, bands: Sequence[TemperatureBand]) -> npt.NDAr
         row: Evaluation at one size.
         bands: Confidence calibration, ascending in size.
     """
-    return softmax(row.logits / temperatures_for(row.native_px, bands)[:, None]).max(axis=1)
+    probabilities = softmax(row.logits / temperatures_for(row.native_px, bands)[:, None])
+    return np.asarray(probabilities.max(axis=1), np.float32)

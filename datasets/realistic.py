@@ -107,7 +107,8 @@ def jitter(face: Uint8Array, ranges: DegradationRange, rng: np.random.Generator)
     turn, zoom, right, down = rng.uniform(-1.0, 1.0, 4)
     height, width = face.shape[:2]
     center = ((width - 1) / 2, (height - 1) / 2)
-    matrix = cv2.getRotationMatrix2D(center, ranges.rotation_deg * turn, 1.0 + ranges.scale * zoom)
+    turned = cv2.getRotationMatrix2D(center, ranges.rotation_deg * turn, 1.0 + ranges.scale * zoom)
+    matrix = np.array(turned, np.float64)
     matrix[:, 2] += np.array([width * right, height * down]) * ranges.shift
     moved = cv2.warpAffine(face, matrix, (width, height), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
     return np.asarray(moved, np.uint8)
@@ -136,7 +137,8 @@ def degrade(face: Uint8Array, size: int, ranges: DegradationRange, rng: np.rando
     if moving < 0.5:
         blurred = _moved(blurred, ranges.motion_px * length * scale, np.pi * angle)
     small = _resampled(blurred, size, ranges.kernels[int(choice * len(ranges.kernels))])
-    exposed = 255.0 * (small / np.float32(255.0)) ** np.float32(ranges.gamma ** (2.0 * exposure - 1.0))
+    share = small.astype(np.float32) / np.float32(255.0)
+    exposed = np.float32(255.0) * share ** np.float32(ranges.gamma ** (2.0 * exposure - 1.0))
     strength = np.float32(ranges.noise * rng.random())
     noisy = exposed + strength * rng.standard_normal(small.shape, np.float32)
     low, high = ranges.jpeg_quality

@@ -190,7 +190,7 @@ def _confusion(row: SizeReport, labels: Sequence[str]) -> str:
 
 
 def _recalls(confusion: npt.NDArray[np.int64]) -> npt.NDArray[np.float64]:
-    return np.diag(confusion) / np.maximum(confusion.sum(axis=1), 1)
+    return np.asarray(np.diag(confusion) / np.maximum(confusion.sum(axis=1), 1), np.float64)
 
 
 def _failures(report: EvaluationReport) -> str:

@@ -68,7 +68,7 @@ def orthogonalized(matrix: Tensor) -> Tensor:
         float32 (rows, columns).
     """
     wide = matrix if matrix.shape[0] <= matrix.shape[1] else matrix.T
-    value = wide / (wide.norm() + 1e-7)
+    value: Tensor = wide / (wide.norm() + 1e-7)
     for _ in range(_ITERATIONS):
         gram = value @ value.T
         value = _A * value + (_B * gram + _C * gram @ gram) @ value

@@ -54,11 +54,15 @@ class PartStore:
     def has(self, part: Part) -> bool:
         """Tell whether a part was trained to its end."""
         if part is Part.RESTORATION:
-            return (self.folder / part.value / _RESTORATION_FILE).is_file()
+            return self._restoration_file.is_file()
         try:
             return ModelBundle.load(self.folder / part.value).has(ArtifactKind.MODEL_CARD)
         except BundleError:
             return False
+
+    @property
+    def _restoration_file(self) -> Path:
+        return self.folder / Part.RESTORATION.value / _RESTORATION_FILE
 
     def missing(self, parts: Iterable[Part]) -> tuple[Part, ...]:
         """Return what has to be trained for some parts, in an order in which it can be."""
@@ -147,11 +151,11 @@ class PartStore:
             model = RestoringClassifier(RestorationNetwork(spec.channels), load_network(classifier)).to(device)
             best = train_restoration(model, plan, validation, config, run)
         tensors = {name: value.detach().cpu().contiguous() for name, value in best.restoration.state_dict().items()}
-        with atomic_path(folder / _RESTORATION_FILE) as temporary:
+        with atomic_path(self._restoration_file) as temporary:
             save_file(tensors, temporary, metadata={"description": json.dumps(description)})
 
     def _load_restoration(self, dataset_ids: tuple[str, ...]) -> nn.Module:
-        path = self.folder / Part.RESTORATION.value / _RESTORATION_FILE
+        path = self._restoration_file
         classifier = self.bundle(Part.FULL_SIZE)
         try:
             with safe_open(path, framework="pt") as file:

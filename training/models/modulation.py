@@ -34,5 +34,6 @@ class SizeModulation(nn.Module):
         """
         condition = torch.log2(relative_size.clamp(0.05, 1.0))[:, None]
         values: Tensor = self.layers(condition)[:, :, None, None]
-        split = values.split([width for width in self._channels for _ in range(2)], dim=1)
+        widths = [width for width in self._channels for _ in range(2)]
+        split = torch.split(values, widths, dim=1)
         return [(1.0 + scale, shift) for scale, shift in zip(split[::2], split[1::2], strict=True)]
