@@ -83,3 +83,13 @@ def test_the_readme_names_the_two_commands():
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
     assert "make demo" in readme
     assert "make test" in readme
+
+
+def test_the_readmes_accuracies_are_those_of_the_shipped_model():
+    import json
+
+    metrics = json.loads((ROOT / "runtime" / "bundles" / "edge" / "bundle.json").read_text())["metrics"]
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    for key in ("test", "test_realistic"):
+        shown = " | ".join(f"{100 * row['accuracy']['value']:.2f} %" for row in metrics[key]["sizes"])
+        assert shown in readme
