@@ -37,7 +37,8 @@ def compare(
     ] = "48,24,16,12,8",
     tracks: Annotated[str, typer.Option(help="clean, realistic, or both, separated by a comma.")] = "clean,realistic",
     methods: Annotated[
-        str | None, typer.Option(help="Short names, separated by commas (see the table's JSON).  [default: all]")
+        str | None,
+        typer.Option(help="Some of full-size, mixed, restoration, experts, voting, paper, edge.  [default: all]"),
     ] = None,
     output: Annotated[
         Path | None, typer.Option(help="Folder for comparison.json, comparison.md, accuracy.png and abstention.png.")

@@ -109,13 +109,23 @@ class PartStore:
 
         Raises:
             BundleError: It was not trained or is damaged.
-            UsageError: It was trained on other faces.
+            UsageError: It was trained on other faces, or with another seed.
         """
         if part is Part.RESTORATION:
             return self._load_restoration(dataset_ids)
         bundle = self.bundle(part)
         _check_data(part, bundle.manifest.provenance.dataset_ids, dataset_ids)
+        self._check_seed(part, bundle.manifest.provenance.seed)
         return load_network(bundle)
+
+    def _check_seed(self, part: Part, found: int) -> None:
+        if found != self.seed:
+            raise UsageError(
+                f"the stored {part.value} was trained with another seed",
+                expected=self.seed,
+                found=found,
+                fix="give another --store, or that seed",
+            )
 
     def _train_restoration(self, data: TrainingData, progress: Progress) -> None:
         classifier = self.bundle(Part.FULL_SIZE)
@@ -168,6 +178,7 @@ class PartStore:
                 f"{path} cannot be read", found=str(problem), fix="remove it and train again"
             ) from problem
         _check_data(Part.RESTORATION, tuple(description["data"]), dataset_ids)
+        self._check_seed(Part.RESTORATION, int(description["seed"]))
         weights = classifier.manifest.artifacts[ArtifactKind.WEIGHTS.value].sha256
         if description["classifier"] != weights:
             raise BundleError(

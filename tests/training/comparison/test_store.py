@@ -106,3 +106,10 @@ def test_a_damaged_restoration_is_told(store, faces, tmp_path):
     save_file(load_file(whole), path)  # whole, but without its description
     with pytest.raises(BundleError, match="remove it and train again"):
         PartStore(folder).load(Part.RESTORATION, faces.dataset_ids)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("part", [Part.FULL_SIZE, Part.RESTORATION])
+def test_networks_of_another_seed_are_refused(store, faces, part):
+    with pytest.raises(UsageError, match="trained with another seed"):
+        replace(store, seed=1).load(part, faces.dataset_ids)
