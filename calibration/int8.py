@@ -12,7 +12,7 @@ from ..core.provenance import installed_versions
 from ..core.schema import to_mapping
 from ..datasets.sample import FaceDataset
 from ..runtime.onnxruntime_runner import OnnxRuntimeRunner, SessionOptions
-from .activation_ranges import measure_ranges
+from .activation_histograms import measure_histograms
 from .calibration_set import CalibrationSet
 from .int8_config import Int8Config, RangeMethod
 from .onnx_packages import import_onnx
@@ -20,6 +20,7 @@ from .pooled_shortcuts import merge_pooled_shortcuts
 from .quantization_plan import plan_quantization, prepared
 from .quantization_report import GraphQuantization, QuantizationReport, compare_quantized, logits_of
 from .quantize import quantize_for_cpu, quantize_for_tensorrt
+from .range_methods import Grid, select_ranges
 
 if TYPE_CHECKING:
     import onnx
@@ -59,10 +60,11 @@ def calibrate_int8(bundle: ModelBundle, dataset: FaceDataset, config: Int8Config
     )
     model = prepared(merge_pooled_shortcuts(onnx.load(source)))
     plan = plan_quantization(model, config.keep_float)
-    ranges = measure_ranges(model, calibration.feeds(manifest.graph), config.method, config.percentile)
+    histograms = measure_histograms(model, lambda: calibration.feeds(manifest.graph))
+    ranges = {grid: select_ranges(histograms, config.method, grid, config.percentile) for grid in Grid}
     graphs = {
-        ArtifactKind.ONNX_INT8_TENSORRT: quantize_for_tensorrt(model, plan, ranges),
-        ArtifactKind.ONNX_INT8_CPU: quantize_for_cpu(model, plan, ranges),
+        ArtifactKind.ONNX_INT8_TENSORRT: quantize_for_tensorrt(model, plan, ranges[Grid.INT8_SYMMETRIC]),
+        ArtifactKind.ONNX_INT8_CPU: quantize_for_cpu(model, plan, ranges[Grid.UINT8_ASYMMETRIC]),
     }
     checks = _check(bundle, source, graphs, held_out, config.min_agreement)
     report = QuantizationReport(
@@ -102,6 +104,6 @@ def _check(
                 f"{kind.value} decides differently from FP32 too often",
                 expected=f"agreement on {min_agreement:.1%} of {len(held_out)} held-out faces",
                 found=f"{checks[kind].agreement:.1%}, logits at {checks[kind].logits_sqnr_db} dB",
-                fix="calibrate on more faces, by the other method, or keep sensitive nodes in float (--keep-float)",
+                fix="calibrate on more faces, by another method, or keep sensitive nodes in float (--keep-float)",
             )
     return checks

@@ -9,13 +9,19 @@ from ..core.errors import CalibrationError
 
 
 class RangeMethod(str, Enum):
-    """How the range of an activation follows from what was seen.
-
-    Entropy calibration is left out on purpose: ONNX Runtime's has as few bins as levels, which is the plain range.
-    """
+    """How the range of an activation follows from what was seen."""
 
     MINMAX = "minmax"
+    """All that was seen."""
+
     PERCENTILE = "percentile"
+    """A part of the values, equally many above and below it left out."""
+
+    MSE = "mse"
+    """Least mean squared difference of the values and their quantised forms."""
+
+    ENTROPY = "entropy"
+    """Least divergence of the quantised distribution from the one that was seen (Migacz, 2017)."""
 
 
 @dataclass(frozen=True)

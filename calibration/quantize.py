@@ -1,4 +1,4 @@
-"""Explicit Q/DQ graphs: one for TensorRT, one for CPUs, from the same ranges.
+"""Explicit Q/DQ graphs: one for TensorRT, one for CPUs, from the same histograms.
 
 No graph serves both. TensorRT takes symmetric int8 activations only. ONNX Runtime computes uint8 activations with int8
 weights in one instruction (VNNI, and its relatives on Arm) and is two to three times faster with them.
@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .activation_ranges import Ranges
 from .onnx_packages import import_onnx, import_quantization
 from .quantization_plan import COMPUTE_OPS, ELEMENTWISE_OPS, QuantizationPlan
+from .range_methods import Ranges
 
 if TYPE_CHECKING:
     import onnx

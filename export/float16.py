@@ -14,11 +14,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..calibration.activation_ranges import Ranges, measure_ranges
+from ..calibration.activation_histograms import measure_histograms
 from ..calibration.calibration_set import CalibrationManifest, CalibrationSet
+from ..calibration.int8_config import RangeMethod
 from ..calibration.onnx_packages import import_onnx
 from ..calibration.quantization_plan import COMPUTE_OPS, prepared
 from ..calibration.quantization_report import logits_of, sqnr_db
+from ..calibration.range_methods import Grid, Ranges, select_ranges
 from ..core.bundle import ArtifactKind, ModelBundle
 from ..core.errors import CheckFailedError, EngineBuildError
 from ..runtime.onnxruntime_runner import OnnxRuntimeRunner
@@ -92,7 +94,10 @@ def export_float16(bundle: ModelBundle, faces: CalibrationSet | None = None) -> 
     onnx = import_onnx()
     source = bundle.artifact_path(ArtifactKind.ONNX_FP32)
     model = prepared(onnx.load(source))
-    ranges = measure_ranges(model, faces.feeds(bundle.manifest.graph)) if faces is not None else {}
+    ranges: Ranges = {}
+    if faces is not None:
+        histograms = measure_histograms(model, partial(faces.feeds, bundle.manifest.graph))
+        ranges = select_ranges(histograms, RangeMethod.MINMAX, Grid.INT8_SYMMETRIC)
     half, report = convert_to_float16(model, ranges)
     if faces is not None:
         with OnnxRuntimeRunner(source) as runner:

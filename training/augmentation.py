@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from .recipe import AugmentationConfig
+from .face_variation import AugmentationConfig
 
 Uint8Array = npt.NDArray[np.uint8]
 

@@ -21,7 +21,7 @@ from ..core.resample import bicubic_resize
 from ..datasets import FaceDataset
 from ..datasets.realistic import degrade
 from .augmentation import augment_face
-from .recipe import AugmentationConfig, DegradationConfig, FaceSizes
+from .face_variation import AugmentationConfig, DegradationConfig, FaceSizes
 
 Uint8Array = npt.NDArray[np.uint8]
 T = TypeVar("T")

@@ -11,9 +11,9 @@ from .checkpoint import TrainingState
 from .losses import soft_cross_entropy
 from .models.network import ExpressionNetwork
 from .optimizers import TrainedPart, build_optimizers
-from .recipe import ExtractorConfig
 from .run import TensorBatch, TrainingRun, check_finite, run_stage
 from .schedule import warmup_cosine
+from .stages import ExtractorConfig
 from .validation import Validation
 
 STAGE = "extractor"

@@ -19,11 +19,12 @@ from ..core.schema import to_mapping
 from .batches import BatchPlan, TrainingFaces
 from .bundling import preprocess_spec, write_bundle
 from .extractor import train_extractor
+from .face_variation import AugmentationConfig, FaceSizes
 from .models.architecture import GeneratorConfig, GeneratorKind, NetworkConfig
 from .models.network import ExpressionNetwork, round_to_half
 from .origin import Origin, OriginRole, copy_extractor
 from .progress import Progress, Silence, TensorBoardScalars
-from .recipe import AugmentationConfig, FaceSizes, TrainRecipe
+from .recipe import TrainRecipe
 from .run import TrainingRun, derived_seed
 from .splits import TrainingData
 from .super_resolution import train_super_resolution

@@ -9,8 +9,8 @@ from torch import nn
 from torch.optim import AdamW, Optimizer
 
 from .muon import Muon
-from .recipe import OptimizerKind
 from .schedule import set_learning_rates
+from .stages import OptimizerKind
 
 _ADAMW_SHARE = 0.25
 """Learning rate of what Muon does not move, as a share of Muon's."""

@@ -28,9 +28,9 @@ from .losses import (
 from .models.discriminator import Discriminator
 from .models.network import ExpressionNetwork
 from .optimizers import Optimizers, TrainedPart, build_optimizers
-from .recipe import LossWeights, Reweighting, SuperResolutionConfig
 from .run import TensorBatch, TrainingRun, check_finite, decayed_groups, run_stage
 from .schedule import set_learning_rates, warmup_cosine
+from .stages import LossWeights, Reweighting, SuperResolutionConfig
 from .validation import Validation
 
 STAGE = "super-resolution"

@@ -10,16 +10,10 @@ import pytest
 from fsrfer.core.preprocess import ColorMode
 from fsrfer.datasets import InMemoryFaces
 from fsrfer.training import TrainingData, TrainRecipe
+from fsrfer.training.face_variation import AugmentationConfig, FaceSizes
 from fsrfer.training.models import BackboneConfig, ClassifierConfig, GeneratorConfig, GeneratorKind
-from fsrfer.training.recipe import (
-    AugmentationConfig,
-    ExtractorConfig,
-    FaceSizes,
-    LossWeights,
-    Reweighting,
-    SuperResolutionConfig,
-    ValidationConfig,
-)
+from fsrfer.training.recipe import ValidationConfig
+from fsrfer.training.stages import ExtractorConfig, LossWeights, Reweighting, SuperResolutionConfig
 
 SIDE = 16
 LABELS = ("neutral", "happiness", "surprise")

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fsrfer.training.augmentation import augment_face
-from fsrfer.training.recipe import AugmentationConfig
+from fsrfer.training.face_variation import AugmentationConfig
 
 NONE = AugmentationConfig(flip=0, shift=0, scale=0, rotation_deg=0, brightness=0, contrast=0, erase=0, erase_side=0.3)
 

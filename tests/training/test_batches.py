@@ -9,7 +9,7 @@ import pytest
 
 from fsrfer.core import ColorMode, PreprocessSpec, bicubic_resize, preprocess
 from fsrfer.training.batches import BatchPlan, TrainingFaces, draw_sizes, prefetched, small_faces
-from fsrfer.training.recipe import AugmentationConfig, DegradationConfig, FaceSizes
+from fsrfer.training.face_variation import AugmentationConfig, DegradationConfig, FaceSizes
 
 GRAY = PreprocessSpec(16, 16, ColorMode.GRAY)
 

@@ -15,9 +15,11 @@ from fsrfer.core.errors import BackendUnavailableError, CheckpointError, Dataset
 from fsrfer.core.schema import to_mapping
 from fsrfer.datasets import InMemoryFaces, evaluate_by_size, with_labels
 from fsrfer.training import FitOptions, TrainingData, classify_with, fit
+from fsrfer.training.face_variation import AugmentationConfig, FaceSizes
 from fsrfer.training.models import BackboneConfig, ClassifierConfig, load_network
 from fsrfer.training.progress import Silence
-from fsrfer.training.recipe import AugmentationConfig, ExtractorConfig, FaceSizes, ValidationConfig
+from fsrfer.training.recipe import ValidationConfig
+from fsrfer.training.stages import ExtractorConfig
 from fsrfer.training.validation import Validation
 
 

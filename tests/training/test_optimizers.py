@@ -8,7 +8,7 @@ from torch import nn
 
 from fsrfer.training.muon import Muon
 from fsrfer.training.optimizers import TrainedPart, build_optimizers
-from fsrfer.training.recipe import OptimizerKind
+from fsrfer.training.stages import OptimizerKind
 
 
 def network() -> nn.Sequential:

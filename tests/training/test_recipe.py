@@ -11,7 +11,7 @@ from fsrfer.core.errors import RecipeError
 from fsrfer.core.schema import from_mapping, to_mapping
 from fsrfer.training import TrainRecipe, builtin_recipes, load_recipe
 from fsrfer.training.models import GeneratorKind
-from fsrfer.training.recipe import Reweighting
+from fsrfer.training.stages import Reweighting
 
 MINIMAL = 'name = "own"\n[extractor]\nepochs = 1\n[super_resolution]\nepochs = 1\n'
 LITTLE = {"name": "own", "extractor": {"epochs": 1}, "super_resolution": {"epochs": 1}}

@@ -14,9 +14,9 @@ from fsrfer.core import ColorMode, PreprocessSpec
 from fsrfer.core.errors import RecipeError
 from fsrfer.training.batches import BatchPlan, TrainingFaces
 from fsrfer.training.checkpoint import TrainingState
+from fsrfer.training.face_variation import AugmentationConfig, FaceSizes
 from fsrfer.training.models import BackboneConfig, ExpressionNetwork, GeneratorConfig, GeneratorKind, NetworkConfig
 from fsrfer.training.progress import Silence
-from fsrfer.training.recipe import AugmentationConfig, FaceSizes
 from fsrfer.training.run import TrainingRun, check_finite, decayed_groups, derived_seed, run_stage
 from fsrfer.training.validation import Validation
 

@@ -5,8 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from enum import Enum
 
+from ..face_variation import FaceSizes
 from ..origin import OriginRole
-from ..recipe import ExtractorConfig, FaceSizes, Reweighting, SuperResolutionConfig, TrainRecipe, load_recipe
+from ..recipe import TrainRecipe, load_recipe
+from ..stages import ExtractorConfig, Reweighting, SuperResolutionConfig
 
 EXPERT_SIZES: tuple[int, ...] = (24, 16, 12, 8)
 """Native face sizes in pixels that the routed experts are trained for; full-size faces have the full-size model."""

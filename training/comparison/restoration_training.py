@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import torch
 
 from ..averaging import WeightAverage
 from ..batches import BatchPlan
 from ..checkpoint import TrainingState
-from ..recipe import FaceSizes
+from ..face_variation import FaceSizes
 from ..run import TensorBatch, TrainingRun, check_finite, decayed_groups, run_stage
 from ..schedule import set_learning_rates, warmup_cosine
 from ..validation import Validation
@@ -37,6 +37,10 @@ class RestorationConfig:
     learning_rate: float = 1e-3
     ema_decay: float = 0.998
     face_sizes: FaceSizes = field(default_factory=lambda: FaceSizes(smallest=8, full_fraction=0.0))
+
+    def shortened(self, epochs: int) -> RestorationConfig:
+        """Return the settings with no more than some epochs."""
+        return replace(self, epochs=min(self.epochs, epochs))
 
 
 def train_restoration(

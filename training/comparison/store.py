@@ -2,35 +2,22 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
-import torch
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
 from torch import nn
 
 from ...core.bundle import ArtifactKind, ModelBundle
 from ...core.errors import BundleError, UsageError
-from ...core.files import atomic_path, sha256_of_bytes
-from ...datasets.degradation import EVALUATION_SIZES
-from ..batches import BatchPlan, TrainingFaces
-from ..bundling import preprocess_spec
 from ..fit import FitOptions, fit
 from ..models.network import load_network
 from ..origin import Origin
-from ..progress import Progress, Silence
-from ..run import TrainingRun
+from ..progress import Progress
 from ..splits import TrainingData
-from ..validation import Validation
 from .parts import Part, plan_of, shortened
-from .restoration_training import RestorationConfig, train_restoration
-from .restoring import RestorationNetwork, RestoringClassifier
-
-_RESTORATION_FILE = "restoration.safetensors"
+from .restoration_file import RestorationFile
+from .restoration_training import RestorationConfig
 
 
 @dataclass(frozen=True)
@@ -54,15 +41,15 @@ class PartStore:
     def has(self, part: Part) -> bool:
         """Tell whether a part was trained to its end."""
         if part is Part.RESTORATION:
-            return self._restoration_file.is_file()
+            return self._restoration.path.is_file()
         try:
             return ModelBundle.load(self.folder / part.value).has(ArtifactKind.MODEL_CARD)
         except BundleError:
             return False
 
     @property
-    def _restoration_file(self) -> Path:
-        return self.folder / Part.RESTORATION.value / _RESTORATION_FILE
+    def _restoration(self) -> RestorationFile:
+        return RestorationFile(self.folder / Part.RESTORATION.value)
 
     def missing(self, parts: Iterable[Part]) -> tuple[Part, ...]:
         """Return what has to be trained for some parts, in an order in which it can be."""
@@ -90,7 +77,9 @@ class PartStore:
             progress: Who listens.
         """
         if part is Part.RESTORATION:
-            self._train_restoration(data, progress or Silence())
+            config = self.restoration if self.epochs is None else self.restoration.shortened(self.epochs)
+            classifier = self.bundle(Part.FULL_SIZE)
+            self._restoration.train(classifier, data, config, seed=self.seed, options=self.options, progress=progress)
             return
         plan = plan_of(part)
         origin = None
@@ -112,89 +101,26 @@ class PartStore:
             UsageError: It was trained on other faces, or with another seed.
         """
         if part is Part.RESTORATION:
-            return self._load_restoration(dataset_ids)
+            restoring, made = self._restoration.load(self.bundle(Part.FULL_SIZE))
+            self._check(part, made.dataset_ids, made.seed, dataset_ids)
+            return restoring
         bundle = self.bundle(part)
-        _check_data(part, bundle.manifest.provenance.dataset_ids, dataset_ids)
-        self._check_seed(part, bundle.manifest.provenance.seed)
+        provenance = bundle.manifest.provenance
+        self._check(part, provenance.dataset_ids, provenance.seed, dataset_ids)
         return load_network(bundle)
 
-    def _check_seed(self, part: Part, found: int) -> None:
-        if found != self.seed:
+    def _check(self, part: Part, faces: tuple[str, ...], seed: int, wanted_faces: tuple[str, ...]) -> None:
+        if faces != wanted_faces:
+            raise UsageError(
+                f"the stored {part.value} was trained on other faces",
+                expected=", ".join(wanted_faces),
+                found=", ".join(faces),
+                fix="give another --store",
+            )
+        if seed != self.seed:
             raise UsageError(
                 f"the stored {part.value} was trained with another seed",
                 expected=self.seed,
-                found=found,
+                found=seed,
                 fix="give another --store, or that seed",
             )
-
-    def _train_restoration(self, data: TrainingData, progress: Progress) -> None:
-        classifier = self.bundle(Part.FULL_SIZE)
-        folder = self.folder / Part.RESTORATION.value
-        recipe = plan_of(Part.FULL_SIZE).recipe
-        spec = preprocess_spec(recipe)
-        config = self.restoration
-        if self.epochs is not None:
-            config = RestorationConfig(epochs=min(config.epochs, self.epochs))
-        description = {
-            "data": list(data.dataset_ids),
-            "classifier": classifier.manifest.artifacts[ArtifactKind.WEIGHTS.value].sha256,
-            "seed": self.seed,
-            "epochs": config.epochs,
-            "arithmetic": self.options.arithmetic.value,
-        }
-        device = torch.device(self.options.device)
-        run = TrainingRun(
-            folder=folder / "checkpoints",
-            fingerprint=sha256_of_bytes(json.dumps(description, sort_keys=True).encode()),
-            seed=self.seed,
-            device=device,
-            progress=progress,
-            resume=self.options.resume,
-            arithmetic=self.options.arithmetic,
-        )
-        faces = TrainingFaces(data.train, spec, soft_labels=False)
-        plan = BatchPlan(faces, spec, recipe.augmentation, config.face_sizes, config.batch_size, key=(self.seed, 3))
-        sizes = tuple(size for size in EVALUATION_SIZES if size < recipe.input_size)
-        validation = Validation(data.valid, spec, sizes, recipe.validation.max_faces, device)
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(self.seed)
-            model = RestoringClassifier(RestorationNetwork(spec.channels), load_network(classifier)).to(device)
-            best = train_restoration(model, plan, validation, config, run)
-        tensors = {name: value.detach().cpu().contiguous() for name, value in best.restoration.state_dict().items()}
-        with atomic_path(self._restoration_file) as temporary:
-            save_file(tensors, temporary, metadata={"description": json.dumps(description)})
-
-    def _load_restoration(self, dataset_ids: tuple[str, ...]) -> nn.Module:
-        path = self._restoration_file
-        classifier = self.bundle(Part.FULL_SIZE)
-        try:
-            with safe_open(path, framework="pt") as file:
-                description: Mapping[str, Any] = json.loads((file.metadata() or {})["description"])
-                tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118 - not a mapping
-            restoration = RestorationNetwork(classifier.manifest.preprocess.channels)
-            restoration.load_state_dict(tensors)
-        except (OSError, SafetensorError, KeyError, RuntimeError) as problem:
-            raise BundleError(
-                f"{path} cannot be read", found=str(problem), fix="remove it and train again"
-            ) from problem
-        _check_data(Part.RESTORATION, tuple(description["data"]), dataset_ids)
-        self._check_seed(Part.RESTORATION, int(description["seed"]))
-        weights = classifier.manifest.artifacts[ArtifactKind.WEIGHTS.value].sha256
-        if description["classifier"] != weights:
-            raise BundleError(
-                f"{path} was trained for another classifier",
-                expected=f"weights {weights[:12]}",
-                found=f"weights {description['classifier'][:12]}",
-                fix="remove it and train again",
-            )
-        return RestoringClassifier(restoration, load_network(classifier)).eval()
-
-
-def _check_data(part: Part, found: tuple[str, ...], wanted: tuple[str, ...]) -> None:
-    if found != wanted:
-        raise UsageError(
-            f"the stored {part.value} was trained on other faces",
-            expected=", ".join(wanted),
-            found=", ".join(found),
-            fix="give another --store",
-        )

@@ -11,7 +11,8 @@ from fsrfer.training.comparison.restoring import RestorationNetwork, RestoringCl
 from fsrfer.training.comparison.voting import VotingNetwork
 from fsrfer.training.models import BackboneConfig, ExpressionNetwork, NetworkConfig
 from fsrfer.training.origin import OriginRole
-from fsrfer.training.recipe import Reweighting, load_recipe
+from fsrfer.training.recipe import load_recipe
+from fsrfer.training.stages import Reweighting
 
 NETWORK = ExpressionNetwork(NetworkConfig(1, 48, 3, BackboneConfig(4, (6, 8), 1)))
 

@@ -10,9 +10,9 @@ from fsrfer.core.preprocess import ColorMode, PreprocessSpec
 from fsrfer.training.batches import BatchPlan, TrainingFaces
 from fsrfer.training.comparison.restoration_training import RestorationConfig, train_restoration
 from fsrfer.training.comparison.restoring import RestorationNetwork, RestoringClassifier
+from fsrfer.training.face_variation import AugmentationConfig, FaceSizes
 from fsrfer.training.models import BackboneConfig, ExpressionNetwork, GeneratorConfig, GeneratorKind, NetworkConfig
 from fsrfer.training.progress import Silence
-from fsrfer.training.recipe import AugmentationConfig, FaceSizes
 from fsrfer.training.run import TrainingRun
 from fsrfer.training.validation import Validation
 
