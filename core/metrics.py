@@ -230,6 +230,35 @@ def mcnemar(first_right: npt.NDArray[np.bool_], second_right: npt.NDArray[np.boo
     return PairedTest(only_first, only_second, p_exact, min(1.0, p_mid))
 
 
+def paired_difference(
+    first_right: npt.NDArray[np.bool_], second_right: npt.NDArray[np.bool_], *, confidence: float = 0.95
+) -> Interval:
+    """Return how much more accurate the first of two classifiers is on the same faces, with its interval.
+
+    Bonett and Price, "Adjusted Wald confidence interval for a difference of binomial proportions based on paired data",
+    Journal of Educational and Behavioral Statistics 37 (2012), equation 7: Wald's interval after one face was added to
+    each way of differing. Unlike Wald's, it is not empty where the two never differ.
+
+    Args:
+        first_right: bool (N,), faces that the first classifier gets right, N at least 1.
+        second_right: bool (N,), faces that the second one gets right.
+        confidence: Coverage of the interval, above 0 and below 1.
+
+    Raises:
+        InputSpecError: The arrays are empty or differ in shape.
+    """
+    if first_right.shape != second_right.shape or len(first_right) == 0:
+        raise InputSpecError("results are not paired", expected=first_right.shape, found=second_right.shape)
+    count = len(first_right)
+    only_first = int(np.sum(first_right & ~second_right))
+    only_second = int(np.sum(second_right & ~first_right))
+    value = (only_first - only_second) / count
+    first, second = (only_first + 1) / (count + 2), (only_second + 1) / (count + 2)
+    center = first - second
+    half = NormalDist().inv_cdf(0.5 + confidence / 2) * math.sqrt((first + second - center**2) / (count + 2))
+    return Interval(value, max(-1.0, min(center - half, value)), min(1.0, max(center + half, value)))
+
+
 def _check_pair(labels: IntArray, predictions: IntArray) -> None:
     if labels.ndim != 1 or labels.shape != predictions.shape or len(labels) == 0:
         raise InputSpecError(

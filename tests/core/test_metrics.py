@@ -21,6 +21,7 @@ from fsrfer.core.metrics import (
     mcnemar,
     mean_class_accuracy,
     negative_log_likelihood,
+    paired_difference,
 )
 from fsrfer.core.predictions import softmax
 
@@ -213,3 +214,24 @@ def test_arrays_that_do_not_fit_are_refused(call):
 
 def test_an_interval_prints_as_percentages():
     assert str(Interval(0.5, 0.25, 0.75)) == "50.00% [25.00%, 75.00%]"
+
+
+def test_a_paired_difference_of_the_literature():
+    """Bonett and Price (2012), equation 7, worked out by hand."""
+    first, second = paired(21, 5, 74)
+    found = paired_difference(first, second)
+    p1, p2, n = 22 / 102, 6 / 102, 102
+    half = 1.959964 * np.sqrt((p1 + p2 - (p1 - p2) ** 2) / n)
+    assert found.value == pytest.approx(0.16)
+    assert (found.low, found.high) == pytest.approx((p1 - p2 - half, p1 - p2 + half), abs=1e-6)
+
+
+def test_a_paired_difference_of_equal_classifiers_is_not_certain():
+    found = paired_difference(*paired(0, 0, 50))
+    assert found.value == 0.0
+    assert -0.1 < found.low < 0.0 < found.high < 0.1
+
+
+def test_a_paired_difference_needs_pairs():
+    with pytest.raises(InputSpecError, match="not paired"):
+        paired_difference(np.array([True]), np.array([True, False]))
