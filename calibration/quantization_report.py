@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ..core.bundle import GraphSpec
+from ..core.fidelity import sqnr_db
 from ..runtime.runner import Runner
 from .calibration_set import CalibrationManifest, CalibrationSet
 from .int8_config import RangeMethod
@@ -18,7 +19,6 @@ if TYPE_CHECKING:
     import onnx
 
 Float32Array = npt.NDArray[np.float32]
-_MAX_SQNR_DB = 200.0  # equal logits have no noise, and JSON has no infinity
 
 
 @dataclass(frozen=True)
@@ -104,15 +104,6 @@ def compare_quantized(
         agreement=float(same.mean()),
         agreement_by_size={str(size): float(same[sizes == size].mean()) for size in sorted(set(sizes.tolist()))},
     )
-
-
-def sqnr_db(reference: Float32Array, candidate: Float32Array) -> float:
-    """Return the signal to quantisation noise ratio, 10 log10(sum r^2 / sum (r - c)^2), in dB, at most 200."""
-    signal = float(np.square(reference, dtype=np.float64).sum())
-    noise = float(np.square(reference.astype(np.float64) - candidate).sum())
-    if noise == 0.0:
-        return _MAX_SQNR_DB
-    return min(_MAX_SQNR_DB, 10.0 * float(np.log10(max(signal, 1e-30) / noise)))
 
 
 def quantized_nodes(model: onnx.ModelProto) -> tuple[list[str], list[str]]:

@@ -34,6 +34,7 @@ class ArtifactKind(str, Enum):
     ONNX_FP16 = "onnx-fp16"
     ONNX_INT8_TENSORRT = "onnx-int8-tensorrt"
     ONNX_INT8_CPU = "onnx-int8-cpu"
+    GOLDEN = "golden-vectors"
     MODEL_CARD = "model-card"
 
     @property
@@ -53,6 +54,7 @@ _FILE_NAMES = {
     ArtifactKind.ONNX_FP16: "model.fp16.onnx",
     ArtifactKind.ONNX_INT8_TENSORRT: "model.int8.onnx",
     ArtifactKind.ONNX_INT8_CPU: "model.int8-cpu.onnx",
+    ArtifactKind.GOLDEN: "golden.npz",
     ArtifactKind.MODEL_CARD: "MODEL_CARD.md",
 }
 _MADE_BY = {
@@ -61,10 +63,16 @@ _MADE_BY = {
     ArtifactKind.ONNX_FP16: "fsrfer-export fp16 {bundle}",
     ArtifactKind.ONNX_INT8_TENSORRT: "fsrfer-calibrate int8 {bundle} --data DATA",
     ArtifactKind.ONNX_INT8_CPU: "fsrfer-calibrate int8 {bundle} --data DATA",
+    ArtifactKind.GOLDEN: "fsrfer-export onnx {bundle}",
     ArtifactKind.MODEL_CARD: "fsrfer-train fit",
 }
 
-_FROM_GRAPH = (ArtifactKind.ONNX_FP16, ArtifactKind.ONNX_INT8_TENSORRT, ArtifactKind.ONNX_INT8_CPU)
+_FROM_GRAPH = (
+    ArtifactKind.ONNX_FP16,
+    ArtifactKind.ONNX_INT8_TENSORRT,
+    ArtifactKind.ONNX_INT8_CPU,
+    ArtifactKind.GOLDEN,
+)
 _MADE_FROM = {ArtifactKind.WEIGHTS: (ArtifactKind.ONNX_FP32, *_FROM_GRAPH), ArtifactKind.ONNX_FP32: _FROM_GRAPH}
 
 

@@ -15,6 +15,8 @@ from .predictions import softmax
 Float32Array = npt.NDArray[np.float32]
 IntArray = npt.NDArray[np.int64]
 
+_MAX_SQNR_DB = 200.0  # equal logits have no noise, and JSON has no infinity
+
 
 @dataclass(frozen=True)
 class Fidelity:
@@ -206,3 +208,12 @@ def _compare(labels: IntArray, reference: Float32Array, candidate: Float32Array,
         candidate_calibration_error=expected_calibration_error(softmax(usable / scale[:, None]), labels),
         not_finite=not_finite,
     )
+
+
+def sqnr_db(reference: Float32Array, candidate: Float32Array) -> float:
+    """Return the signal to quantisation noise ratio, 10 log10(sum r^2 / sum (r - c)^2), in dB, at most 200."""
+    signal = float(np.square(reference, dtype=np.float64).sum())
+    noise = float(np.square(reference.astype(np.float64) - candidate).sum())
+    if noise == 0.0:
+        return _MAX_SQNR_DB
+    return min(_MAX_SQNR_DB, 10.0 * float(np.log10(max(signal, 1e-30) / noise)))

@@ -19,10 +19,11 @@ from ..calibration.calibration_set import CalibrationManifest, CalibrationSet
 from ..calibration.int8_config import RangeMethod
 from ..calibration.onnx_packages import import_onnx
 from ..calibration.quantization_plan import COMPUTE_OPS, prepared
-from ..calibration.quantization_report import logits_of, sqnr_db
+from ..calibration.quantization_report import logits_of
 from ..calibration.range_methods import Grid, Ranges, select_ranges
 from ..core.bundle import ArtifactKind, ModelBundle
 from ..core.errors import CheckFailedError, EngineBuildError
+from ..core.fidelity import sqnr_db
 from ..runtime.onnxruntime_runner import OnnxRuntimeRunner
 from .half_edges import retype
 

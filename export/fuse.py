@@ -23,6 +23,7 @@ from ..core.preprocess import PreprocessSpec
 from ..runtime.classifier import ExpressionClassifier
 from ..runtime.onnxruntime_runner import OnnxRuntimeRunner
 from ..training.models.network import ExpressionNetwork, load_network
+from .golden import golden_vectors
 from .metadata import graph_metadata, set_metadata
 from .parity import ParityReport, compare
 
@@ -73,7 +74,7 @@ def export_onnx(
         opset: ONNX operator set, 18 or newer (PyTorch's exporter writes nothing older).
 
     Returns:
-        The bundle with its ``model.onnx``, and the comparison.
+        The bundle with its ``model.onnx`` and golden vectors for it, and the comparison.
 
     Raises:
         ParityError: A logit differs by more than 1e-3, or a decision differs.
@@ -91,10 +92,12 @@ def export_onnx(
     report = _prove(network, model, bundle.manifest, faces, sizes)
     report.raise_if_above(MAX_LOGIT_ERROR)
 
+    golden = golden_vectors(model, bundle.manifest)
+
     def write(path: Path) -> None:
         onnx.save(model, path)
 
-    return bundle.store(ArtifactKind.ONNX_FP32, write), report
+    return bundle.store(ArtifactKind.ONNX_FP32, write).store(ArtifactKind.GOLDEN, golden.write), report
 
 
 def fuse(network: ExpressionNetwork, manifest: BundleManifest, *, opset: int = DEFAULT_OPSET) -> onnx.ModelProto:

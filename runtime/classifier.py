@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from types import TracebackType
 
 import numpy as np
@@ -24,13 +25,20 @@ class ExpressionClassifier:
         manifest: The bundle's description of that graph.
         max_batch: Most faces in one run of the graph; more are split.
         abstain_below: Confidence below which a prediction is marked as abstained; 0 never abstains.
+        self_test: Run when the classifier is entered, before it serves anybody; raises where its answers are wrong.
 
     Raises:
         BundleError: The graph's tensors are not those that the bundle names.
     """
 
     def __init__(
-        self, runner: Runner, manifest: BundleManifest, *, max_batch: int = 64, abstain_below: float = 0.0
+        self,
+        runner: Runner,
+        manifest: BundleManifest,
+        *,
+        max_batch: int = 64,
+        abstain_below: float = 0.0,
+        self_test: Callable[[ExpressionClassifier], None] | None = None,
     ) -> None:
         if max_batch < 1 or not 0.0 <= abstain_below <= 1.0:
             raise InputSpecError(
@@ -43,6 +51,7 @@ class ExpressionClassifier:
         self._manifest = manifest
         self._max_batch = max_batch
         self._abstain_below = abstain_below
+        self._self_test = self_test
 
     @property
     def labels(self) -> tuple[str, ...]:
@@ -113,7 +122,11 @@ class ExpressionClassifier:
         )
 
     def __enter__(self) -> ExpressionClassifier:
-        self._runner.__enter__()
+        with ExitStack() as taken:
+            taken.enter_context(self._runner)
+            if self._self_test is not None:
+                self._self_test(self)
+            taken.pop_all()  # all is well: the runner is left with the classifier
         return self
 
     def __exit__(

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import logging
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from ..core.bundle import ArtifactKind, ModelBundle
+from ..core.golden import GoldenVectors
 from ..core.options import Backend, Precision
 from .classifier import ExpressionClassifier
 from .engine_record import cpu_name, find_engine
 from .onnxruntime_runner import CPU_PROVIDER, OnnxRuntimeRunner, SessionOptions, import_onnxruntime
+
+_logger = logging.getLogger(__name__)
 
 
 def artifact_for(precision: Precision, providers: Sequence[str] = (CPU_PROVIDER,)) -> ArtifactKind:
@@ -52,6 +56,9 @@ def open_bundle(
         engine: Run the engine that ``fsrfer-export build-engine`` made for this processor and this version of ONNX
             Runtime, instead of optimising the graph anew at every start.
 
+    The classifier tests itself on the bundle's golden vectors when it is entered, and raises CheckFailedError instead
+    of serving wrong answers.
+
     Raises:
         BundleError: There is no bundle, or it has no graph of this precision; the message says how to make it.
         EngineCompatibilityError: There is no engine for this machine, or it was built from another graph.
@@ -62,7 +69,36 @@ def open_bundle(
     bundle = ModelBundle.load(path)
     graph = _engine(bundle, precision) if engine else bundle.artifact_path(artifact_for(precision, providers))
     runner = OnnxRuntimeRunner(graph, SessionOptions(providers=providers, threads=threads, optimize=not engine))
-    return ExpressionClassifier(runner, bundle.manifest, max_batch=max_batch, abstain_below=abstain_below)
+    return ExpressionClassifier(
+        runner,
+        bundle.manifest,
+        max_batch=max_batch,
+        abstain_below=abstain_below,
+        self_test=self_test_of(bundle, precision, graph.name),
+    )
+
+
+def self_test_of(bundle: ModelBundle, precision: Precision, name: str) -> Callable[[ExpressionClassifier], None] | None:
+    """Return what tests a classifier on the golden vectors of its bundle; None where the bundle has none.
+
+    Args:
+        bundle: The bundle.
+        precision: Number format of the graph or engine.
+        name: What to call it in the message.
+
+    Raises:
+        BundleError: The golden vectors are damaged.
+    """
+    if not bundle.has(ArtifactKind.GOLDEN):
+        _logger.info("%s has no golden vectors: no self-test. Next: fsrfer-export onnx", bundle.path)
+        return None
+    golden = GoldenVectors.read(bundle.artifact_path(ArtifactKind.GOLDEN))
+
+    def self_test(classifier: ExpressionClassifier) -> None:
+        golden.check_preprocessing(classifier.manifest.preprocess)
+        golden.check_logits(classifier.logits, precision, name)
+
+    return self_test
 
 
 def _engine(bundle: ModelBundle, precision: Precision) -> Path:

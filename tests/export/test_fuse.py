@@ -12,6 +12,8 @@ import torch
 
 from fsrfer.core import ArtifactKind, BundleManifest, ColorMode, GraphSpec, ModelBundle, PreprocessSpec, Provenance
 from fsrfer.core.errors import EngineBuildError, InputSpecError, ParityError
+from fsrfer.core.golden import GoldenVectors
+from fsrfer.core.options import Precision
 from fsrfer.core.schema import to_mapping
 from fsrfer.export import fuse as fusing
 from fsrfer.export.fuse import export_onnx, fuse
@@ -163,3 +165,15 @@ def test_loggers_are_as_loud_after_fusing_as_before(tmp_path):
         assert logger.level == logging.INFO
     finally:
         logger.setLevel(level)
+
+
+def test_golden_vectors_travel_with_the_graph(tmp_path):
+    bundle, _ = export_onnx(bundle_of(tmp_path / "bundle", GENERATORS["residual"]), FACES, (16, 8))
+    golden = GoldenVectors.read(bundle.artifact_path(ArtifactKind.GOLDEN))
+    assert {crop.shape[0] for crop in golden.crops} == {48, 24, 16, 12, 8}
+    golden.check_preprocessing(bundle.manifest.preprocess)
+    with ExpressionClassifier(
+        OnnxRuntimeRunner(bundle.artifact_path(ArtifactKind.ONNX_FP32)), bundle.manifest
+    ) as graph:
+        golden.check_logits(graph.logits, Precision.FP32, "graph")
+        np.testing.assert_allclose(graph.logits(golden.faces, golden.face_size_px), golden.logits, atol=1e-4)

@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from fsrfer.core import ArtifactKind, Backend, Precision
-from fsrfer.core.errors import BackendUnavailableError, BundleError, EngineCompatibilityError
+from fsrfer.core import ArtifactKind, Backend, Precision, preprocess
+from fsrfer.core.errors import BackendUnavailableError, BundleError, CheckFailedError, EngineCompatibilityError
+from fsrfer.core.golden import GoldenVectors
 from fsrfer.export.build_engine import build_engine
 from fsrfer.export.engine_config import EngineBuildConfig
 from fsrfer.runtime.opening import artifact_for, open_bundle
@@ -67,3 +68,34 @@ def test_an_engine_of_another_graph_is_refused(make_bundle, tmp_path):
     make_bundle(tmp_path / "bundle", seed=1)
     with pytest.raises(EngineCompatibilityError, match="built from another graph"):
         open_bundle(bundle.path, engine=True)
+
+
+def with_golden(bundle, change=lambda logits: logits):
+    """Give a bundle golden vectors that its graph meets, or not."""
+    crops = tuple(np.random.default_rng(seed).integers(0, 256, (20, 20, 3), dtype=np.uint8) for seed in range(4))
+    faces, sizes = preprocess(list(crops), bundle.manifest.preprocess)
+    with open_bundle(bundle.path) as classifier:
+        logits = classifier.logits(faces, sizes)
+    return bundle.store(ArtifactKind.GOLDEN, GoldenVectors(crops, faces, sizes, change(logits)).write)
+
+
+def test_a_model_that_answers_as_recorded_serves(make_bundle, tmp_path):
+    bundle = with_golden(make_bundle(tmp_path / "bundle"))
+    with open_bundle(bundle.path) as classifier:
+        assert len(classifier.classify([np.zeros((20, 20, 3), np.uint8)])) == 1
+
+
+def test_a_model_that_answers_otherwise_never_serves(make_bundle, tmp_path):
+    bundle = with_golden(make_bundle(tmp_path / "bundle"), change=lambda logits: logits[::-1].copy())
+    classifier = open_bundle(bundle.path)
+    with pytest.raises(CheckFailedError, match=r"model.onnx fails its self-test"), classifier:
+        pytest.fail("it must not be entered")
+    with pytest.raises(AttributeError, match="_session"):  # the session is gone: nothing leaks
+        classifier.classify([np.zeros((20, 20, 3), np.uint8)])
+
+
+def test_golden_vectors_that_were_altered_are_refused(make_bundle, tmp_path):
+    bundle = with_golden(make_bundle(tmp_path / "bundle"))
+    (bundle.path / "golden.npz").write_bytes(b"altered")
+    with pytest.raises(BundleError, match="not the file that the bundle names"):
+        open_bundle(bundle.path)
