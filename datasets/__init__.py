@@ -1,13 +1,14 @@
 """Labelled faces: the seam that everything reads through, readers of public and own data sets, evaluation."""
 
 from .degradation import EVALUATION_SIZES, paper_sizes, shrink
-from .evaluation import EvaluationReport, SizeReport, Track, evaluate_by_size
+from .evaluation import EvaluationReport, SizeReport, evaluate_by_size
 from .faults import SkippedFile
 from .in_memory import InMemoryFaces
 from .opening import SPEC_FORMS, open_dataset
 from .sample import FaceDataset, FaceSample
 from .splits import SPLITS
 from .subset import Subset, balanced_indices, with_labels
+from .tracks import SizedBatch, Track, sized_batches
 
 __all__ = [
     "EVALUATION_SIZES",
@@ -18,6 +19,7 @@ __all__ = [
     "FaceSample",
     "InMemoryFaces",
     "SizeReport",
+    "SizedBatch",
     "SkippedFile",
     "Subset",
     "Track",
@@ -26,5 +28,6 @@ __all__ = [
     "open_dataset",
     "paper_sizes",
     "shrink",
+    "sized_batches",
     "with_labels",
 ]

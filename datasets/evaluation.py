@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
-from enum import Enum
 from typing import Any, ClassVar
 
 import numpy as np
@@ -22,36 +21,16 @@ from ..core.metrics import (
     negative_log_likelihood,
 )
 from ..core.predictions import softmax
-from ..core.preprocess import PreprocessSpec, preprocess
+from ..core.preprocess import PreprocessSpec
 from ..core.schema import to_mapping
 from ..core.temperature import temperatures_for
-from .degradation import shrink
-from .realistic import REALISTIC_TRACK_NAME, realistic_face
-from .sample import FaceDataset, FaceSample
+from .sample import FaceDataset
+from .tracks import Track, sized_batches
 
 Uint8Array = npt.NDArray[np.uint8]
 Float32Array = npt.NDArray[np.float32]
 Classify = Callable[[Uint8Array, Float32Array], Float32Array]
 """From faces, uint8 (N, C, H, W), and native sizes, float32 (N,), to uncalibrated logits, float32 (N, K)."""
-
-
-class Track(str, Enum):
-    """How small faces are made for an evaluation."""
-
-    CLEAN = "clean"
-    """Anti-aliased bicubic down-sampling, nothing else: the protocol of the literature."""
-
-    REALISTIC = "realistic"
-    """As cameras deliver them (:mod:`fsrfer.datasets.realistic`), frozen by seed."""
-
-    @property
-    def protocol(self) -> str:
-        """Name and version, for the record."""
-        return "clean" if self is Track.CLEAN else f"{REALISTIC_TRACK_NAME}, seed {TRACK_SEED}"
-
-
-TRACK_SEED = 0
-"""Seed of the realistic track."""
 
 
 @dataclass(frozen=True)
@@ -189,8 +168,7 @@ def evaluate_by_size(
 ) -> EvaluationReport:
     """Classify every face of a data set at several native sizes.
 
-    A face is shrunk to ``size`` by ``size`` pixels as the track says, and then takes the way of a served face. One
-    whose shorter side is below ``size`` already is not enlarged: it is counted as it is.
+    See :func:`fsrfer.datasets.sized_batches` for how.
 
     Args:
         classify: The classifier, from preprocessed faces and native sizes to logits.
@@ -208,19 +186,15 @@ def evaluate_by_size(
         DatasetError: A file of the data set changed after it was opened.
     """
     _check_request(sizes, batch_size)
-    tallies = [_Tally(size) for size in sizes]
-    count = len(dataset)
-    for start in range(0, count, batch_size):
-        samples = [dataset[index] for index in range(start, min(start + batch_size, count))]
-        for tally in tallies:
-            faces, smaller = _at_size(samples, tally.size, track)
-            batch, native = preprocess(faces, spec)
-            logits = classify(batch, native)
-            _check_logits(logits, len(faces), len(dataset.labels))
-            tally.add(logits, native, smaller)
-        if on_progress is not None:
-            on_progress(start + len(samples), count)
-    reports = tuple(tally.report(dataset.label_indices, len(dataset.labels), temperatures) for tally in tallies)
+    tallies = {size: _Tally(size) for size in sizes}
+    for batch in sized_batches(dataset, spec, sizes, track, batch_size):
+        logits = classify(batch.faces, batch.native_px)
+        _check_logits(logits, len(batch.faces), len(dataset.labels))
+        tallies[batch.face_size_px].add(logits, batch.native_px, batch.smaller)
+        if on_progress is not None and batch.face_size_px == sizes[-1]:
+            on_progress(batch.done, len(dataset))
+    classes = len(dataset.labels)
+    reports = tuple(tally.report(dataset.label_indices, classes, temperatures) for tally in tallies.values())
     return EvaluationReport(dataset.dataset_id, dataset.labels, reports, track)
 
 
@@ -260,30 +234,6 @@ class _Tally:
             correct=predictions == labels,
             native_px=native,
         )
-
-
-def _at_size(samples: Sequence[FaceSample], size: int, track: Track) -> tuple[list[Uint8Array], int]:
-    """Return the faces at a size, and how many were smaller already."""
-    images = [sample.image for sample in samples]
-    faces = list(images)
-    large = [position for position, image in enumerate(images) if min(image.shape[:2]) >= size]
-    if track is Track.REALISTIC:
-        for position in large:
-            faces[position] = realistic_face(images[position], size, TRACK_SEED, samples[position].sample_id)
-        return faces, len(images) - len(large)
-    for positions in _of_equal_shape(images, large):
-        stack = np.stack([images[position] for position in positions])
-        small = shrink(stack[..., None], size)[..., 0] if stack.ndim == 3 else shrink(stack, size)
-        for position, face in zip(positions, small, strict=True):
-            faces[position] = face
-    return faces, len(images) - len(large)
-
-
-def _of_equal_shape(images: Sequence[Uint8Array], positions: Sequence[int]) -> Iterator[list[int]]:
-    groups: dict[tuple[int, ...], list[int]] = {}
-    for position in positions:
-        groups.setdefault(images[position].shape, []).append(position)
-    yield from groups.values()
 
 
 def _check_request(sizes: Sequence[int], batch_size: int) -> None:

@@ -210,6 +210,14 @@ def find_engine(
     raise EngineCompatibilityError(f"{record.file} {message}", expected=expected, found=found, fix=record.command)
 
 
+def engine_mismatch(
+    bundle: ModelBundle, record: EngineRecord, *, library_version: str, device: str | None = None
+) -> str | None:
+    """Say why an engine cannot run here; None where it can. See :func:`find_engine` for the arguments."""
+    problem = _mismatch(bundle, record, library_version, device, None)
+    return None if problem is None else f"it {problem[0]}: expected {problem[1]}, found {problem[2]}"
+
+
 def _mismatch(
     bundle: ModelBundle,
     record: EngineRecord,

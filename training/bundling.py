@@ -10,7 +10,8 @@ from ..core.preprocess import PreprocessSpec
 from ..core.provenance import Provenance
 from ..core.schema import to_mapping
 from ..datasets.confidence import abstention_rows, fit_temperature_bands
-from ..datasets.evaluation import Track, evaluate_by_size
+from ..datasets.evaluation import evaluate_by_size
+from ..datasets.tracks import Track
 from .evaluation import classify_with
 from .model_card import model_card
 from .models.cost import count_cost

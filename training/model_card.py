@@ -9,7 +9,8 @@ import numpy.typing as npt
 
 from ..core.bundle import BundleManifest
 from ..datasets.confidence import AbstentionRow
-from ..datasets.evaluation import EvaluationReport, SizeReport, Track
+from ..datasets.evaluation import EvaluationReport, SizeReport
+from ..datasets.tracks import Track
 
 _TEMPLATE = """# {name}
 

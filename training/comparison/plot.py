@@ -7,7 +7,7 @@ from pathlib import Path
 from ...core.files import atomic_path
 from ...core.selective import risk_coverage
 from ...datasets.confidence import confidence_of
-from ...datasets.evaluation import Track
+from ...datasets.tracks import Track
 from .methods import Kind
 from .table import Comparison, MethodResult
 

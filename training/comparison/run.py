@@ -9,7 +9,8 @@ from torch import nn
 from ...core.preprocess import PreprocessSpec
 from ...datasets import FaceDataset
 from ...datasets.confidence import fit_temperature_bands
-from ...datasets.evaluation import EvaluationReport, Track, evaluate_by_size
+from ...datasets.evaluation import EvaluationReport, evaluate_by_size
+from ...datasets.tracks import Track
 from ..evaluation import classify_with
 from ..models.cost import count_cost_of
 from ..splits import TrainingData

@@ -9,7 +9,8 @@ from typing import Any
 from ...core.bundle import TemperatureBand
 from ...core.metrics import PairedTest, mcnemar
 from ...core.schema import to_mapping
-from ...datasets.evaluation import EvaluationReport, SizeReport, Track
+from ...datasets.evaluation import EvaluationReport, SizeReport
+from ...datasets.tracks import Track
 from .methods import Kind
 
 

@@ -1,0 +1,186 @@
+"""Every form of a model against its FP32 graph, on real faces, by face size and by expression."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from ..core.bundle import ModelBundle
+from ..core.errors import CheckFailedError, InputSpecError
+from ..core.fidelity import Bounds, FidelityReport, compare_band
+from ..core.options import Precision
+from ..core.temperature import temperatures_for
+from ..datasets import FaceDataset, Track, sized_batches, with_labels
+from .forms import Classify, Form, forms_of
+from .row_checks import RowCheck, check_rows
+
+OnProgress = Callable[[int, int], None]
+"""Told how many faces are done, and of how many."""
+
+ROW_TOLERANCE: Mapping[Precision, float] = {Precision.FP32: 1e-3, Precision.FP16: 0.05, Precision.INT8: 0.25}
+"""Largest difference of a logit between runs of the same face. In INT8, a value between two levels may fall to either
+side when the sums before it are added in another order."""
+
+_BATCH = 64
+_ROW_FACES = 16
+
+Float32Array = npt.NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class FormResult:
+    """What became of one form.
+
+    Attributes:
+        name: Its name.
+        precision: Its number format.
+        fidelity: The comparison, of the FP32 graph with itself for the reference; None where the form did not run.
+        rows: Whether rows of a batch depend on each other; None where it did not run.
+        not_run: Why it did not run; empty where it did.
+    """
+
+    name: str
+    precision: Precision
+    fidelity: FidelityReport | None
+    rows: RowCheck | None
+    not_run: str = ""
+
+
+@dataclass(frozen=True)
+class Verification:
+    """All forms of a bundle.
+
+    Attributes:
+        dataset_id: Identity of the faces.
+        track: How small faces were made.
+        faces: Number of faces.
+        forms: One entry a form, the reference first.
+    """
+
+    dataset_id: str
+    track: str
+    faces: int
+    forms: tuple[FormResult, ...]
+
+    def problems(self, bounds: Mapping[Precision, Bounds]) -> list[str]:
+        """Return what is beyond the bounds of its precision, one line a finding."""
+        found = []
+        for form in self.forms:
+            if form.fidelity is None or form.rows is None:
+                continue
+            beyond = form.fidelity.violations(bounds[form.precision])
+            found += [f"{form.name}: {problem} at {size} px" for size, problem in beyond]
+            # Written as "not within", so that NaN fails.
+            if not form.rows.largest <= ROW_TOLERANCE[form.precision]:
+                found.append(f"{form.name}: rows of a batch differ by up to {form.rows.largest:.3g} of a logit")
+        return found
+
+    def raise_if_beyond(self, bounds: Mapping[Precision, Bounds]) -> None:
+        """Raise where a form is too far from the reference.
+
+        Raises:
+            CheckFailedError: Names the forms, the sizes and the respects.
+        """
+        problems = self.problems(bounds)
+        if problems:
+            raise CheckFailedError(
+                "the forms of this model do not decide alike",
+                expected="; ".join(f"{precision.value}: {bound}" for precision, bound in bounds.items()),
+                found="; ".join(problems),
+                fix="make that form again, or serve another one",
+            )
+
+
+def verify(
+    bundle: ModelBundle,
+    dataset: FaceDataset,
+    sizes: Sequence[int],
+    *,
+    track: Track = Track.CLEAN,
+    threads: int | None = None,
+    on_progress: OnProgress | None = None,
+) -> Verification:
+    """Run every form of a bundle that can run here on the same faces.
+
+    Args:
+        bundle: A bundle with its fused graph.
+        dataset: Labelled faces.
+        sizes: Native face sizes in pixels, all different.
+        track: How small faces are made.
+        threads: Threads for ONNX Runtime; None for one a physical core.
+        on_progress: Who listens.
+
+    Raises:
+        BundleError: There is no FP32 graph, or a file was altered.
+        InputSpecError: The reference gives numbers that are none, or there is no size.
+    """
+    faces = with_labels(dataset, bundle.manifest.labels)
+    forms = forms_of(bundle, threads=threads)
+    with ExitStack() as opened:
+        running = {form.name: opened.enter_context(form.open()) for form in forms if form.open is not None}
+        logits, native = _run(running, faces, bundle, sizes, track, on_progress)
+        some = _faces_of_all_sizes(faces, bundle, sizes, track)
+        rows = {form.name: check_rows(running[form.name], *some, form.batches) for form in forms if form.open}
+
+    def result_of(form: Form) -> FormResult:
+        if form.name not in running:
+            return FormResult(form.name, form.precision, None, None, form.reason)
+        bands = tuple(
+            compare_band(
+                size,
+                faces.label_indices,
+                faces.labels,
+                logits[forms[0].name][size],
+                logits[form.name][size],
+                temperatures_for(native[size], bundle.manifest.temperatures),
+            )
+            for size in sizes
+        )
+        fidelity = FidelityReport(forms[0].name, form.name, faces.dataset_id, bands)
+        return FormResult(form.name, form.precision, fidelity, rows[form.name])
+
+    return Verification(faces.dataset_id, track.protocol, len(faces), tuple(result_of(form) for form in forms))
+
+
+def _run(
+    running: Mapping[str, Classify],
+    faces: FaceDataset,
+    bundle: ModelBundle,
+    sizes: Sequence[int],
+    track: Track,
+    on_progress: OnProgress | None,
+) -> tuple[dict[str, dict[int, Float32Array]], dict[int, Float32Array]]:
+    """Return logits by form and size, and native sizes of the faces by size."""
+    if not sizes:
+        raise InputSpecError("there is nothing to compare", expected="one or more face sizes", found="none")
+    logits: dict[str, dict[int, list[Float32Array]]] = {name: {size: [] for size in sizes} for name in running}
+    native: dict[int, list[Float32Array]] = {size: [] for size in sizes}
+    reference = next(iter(running))
+    for batch in sized_batches(faces, bundle.manifest.preprocess, sizes, track, _BATCH):
+        native[batch.face_size_px].append(batch.native_px)
+        for name, classify in running.items():
+            found = classify(batch.faces, batch.native_px).copy()  # a runner may use its buffer again
+            if name == reference and not np.isfinite(found).all():
+                raise InputSpecError("the FP32 graph gives numbers that are none", fix="train again")
+            logits[name][batch.face_size_px].append(found)
+        if on_progress is not None:
+            on_progress(batch.done, len(faces))
+    joined = {name: {size: np.concatenate(parts) for size, parts in rows.items()} for name, rows in logits.items()}
+    return joined, {size: np.concatenate(parts) for size, parts in native.items()}
+
+
+def _faces_of_all_sizes(
+    faces: FaceDataset, bundle: ModelBundle, sizes: Sequence[int], track: Track
+) -> tuple[npt.NDArray[np.uint8], Float32Array]:
+    """Return the first faces, each size in turn."""
+    count = min(_ROW_FACES, len(faces))
+    first = {size: next(sized_batches(faces, bundle.manifest.preprocess, [size], track, count)) for size in sizes}
+    chosen = [(first[sizes[index % len(sizes)]], index) for index in range(count)]
+    return (
+        np.stack([batch.faces[index] for batch, index in chosen]),
+        np.array([batch.native_px[index] for batch, index in chosen], np.float32),
+    )
