@@ -48,7 +48,7 @@ def test_sound_forms_pass_at_every_size(bundle, noise, track):
 
 
 def test_a_form_that_decides_otherwise_is_named(bundle, noise):
-    found = verify(spoil(bundle, ArtifactKind.ONNX_INT8_CPU, [0, 0, 99, 0]), noise, (24, 12))
+    found = verify(spoil(bundle, ArtifactKind.ONNX_INT8_CPU, [0, 0, 0, 99]), noise, (24, 12))
     problems = found.problems(BOUNDS)
     assert len(problems) == 2
     assert all(problem.startswith("ONNX INT8 for CPUs: a loss of") for problem in problems)
