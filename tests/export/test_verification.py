@@ -21,7 +21,7 @@ BOUNDS = {precision: Bounds(max_drop=0.1) for precision in Precision}
 
 @pytest.fixture
 def bundle(networks, noise, tmp_path):
-    written = networks.write_residual_bundle(tmp_path / "bundle", conditioned=True)
+    written = networks.write_residual_bundle(tmp_path / "bundle")
     return calibrate_int8(written, noise, Int8Config(samples=48, held_out=24, sizes=(24, 12), min_agreement=0.7))
 
 
