@@ -100,8 +100,9 @@ def _floating_tensors(model: onnx.ModelProto) -> list[str]:
     onnx = import_onnx()
     graph = model.graph
     infos = [*graph.input, *graph.value_info, *graph.output]
-    weights = {tensor.name for tensor in graph.initializer}
-    named = {info.name: info.type.tensor_type.elem_type for info in infos if info.name not in weights}
+    # Exporters also describe weights there, some of which later steps have replaced.
+    made = {info.name for info in graph.input} | {name for node in graph.node for name in node.output}
+    named = {info.name: info.type.tensor_type.elem_type for info in infos if info.name in made}
     return [name for name, kind in named.items() if kind == onnx.TensorProto.FLOAT]
 
 

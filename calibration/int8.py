@@ -12,15 +12,11 @@ from ..core.provenance import installed_versions
 from ..core.schema import to_mapping
 from ..datasets.sample import FaceDataset
 from ..runtime.onnxruntime_runner import OnnxRuntimeRunner, SessionOptions
-from .activation_histograms import measure_histograms
 from .calibration_set import CalibrationSet
+from .int8_builder import INT8_KINDS, Int8Builder
 from .int8_config import Int8Config, RangeMethod
 from .onnx_packages import import_onnx
-from .pooled_shortcuts import merge_pooled_shortcuts
-from .quantization_plan import plan_quantization, prepared
 from .quantization_report import GraphQuantization, QuantizationReport, compare_quantized, logits_of
-from .quantize import quantize_for_cpu, quantize_for_tensorrt
-from .range_methods import Grid, select_ranges
 
 if TYPE_CHECKING:
     import onnx
@@ -58,14 +54,8 @@ def calibrate_int8(bundle: ModelBundle, dataset: FaceDataset, config: Int8Config
         sizes=config.sizes,
         seed=config.seed,
     )
-    model = prepared(merge_pooled_shortcuts(onnx.load(source)))
-    plan = plan_quantization(model, config.keep_float)
-    histograms = measure_histograms(model, lambda: calibration.feeds(manifest.graph))
-    ranges = {grid: select_ranges(histograms, config.method, grid, config.percentile) for grid in Grid}
-    graphs = {
-        ArtifactKind.ONNX_INT8_TENSORRT: quantize_for_tensorrt(model, plan, ranges[Grid.INT8_SYMMETRIC]),
-        ArtifactKind.ONNX_INT8_CPU: quantize_for_cpu(model, plan, ranges[Grid.UINT8_ASYMMETRIC]),
-    }
+    builder = Int8Builder.measured(onnx.load(source), manifest.graph, calibration, config)
+    graphs = {kind: builder.build(kind) for kind in INT8_KINDS}
     checks = _check(bundle, source, graphs, held_out, config.min_agreement)
     report = QuantizationReport(
         source_sha256=manifest.artifacts[ArtifactKind.ONNX_FP32.value].sha256,
@@ -104,6 +94,6 @@ def _check(
                 f"{kind.value} decides differently from FP32 too often",
                 expected=f"agreement on {min_agreement:.1%} of {len(held_out)} held-out faces",
                 found=f"{checks[kind].agreement:.1%}, logits at {checks[kind].logits_sqnr_db} dB",
-                fix="calibrate on more faces, by another method, or keep sensitive nodes in float (--keep-float)",
+                fix="calibrate on more faces, by another method, or keep sensitive nodes in float (--keep-fp32)",
             )
     return checks

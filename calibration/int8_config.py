@@ -35,7 +35,7 @@ class Int8Config:
         method: How ranges follow from what was seen.
         percentile: What part of an activation's values lies inside its range, in percent; for that method only.
         seed: Key of the draw of faces.
-        keep_float: Patterns (``*`` and ``?``) of node names that stay in floating point.
+        keep_float: Regular expressions; nodes whose names contain a match stay in floating point.
         min_agreement: Smallest fraction of held-out faces on which INT8 and FP32 must agree.
     """
 

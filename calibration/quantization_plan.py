@@ -8,9 +8,9 @@ where the first convolution reads it.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING
 
 from ..core.errors import CalibrationError
@@ -49,34 +49,31 @@ def plan_quantization(model: onnx.ModelProto, keep_float: Sequence[str] = ()) ->
 
     Args:
         model: Graph with names on all nodes and shapes on all tensors (:func:`prepared`).
-        keep_float: Patterns of node names that stay in floating point.
+        keep_float: Regular expressions; nodes whose names contain a match stay in floating point.
 
     Raises:
-        CalibrationError: A pattern matches no node, or nothing is left to quantise.
+        CalibrationError: An expression is malformed or matches no node, or nothing is left to quantise.
     """
-    _check_patterns(model, keep_float)
+    patterns = _compiled(model, keep_float)
     weights = {tensor.name for tensor in model.graph.initializer}
     shapes = tensor_shapes(model)
     compute: list[str] = []
     elementwise: list[str] = []
     kept: list[str] = []
-    quantized: list[onnx.NodeProto] = []
     behind_weights: set[str] = set()
     for node in model.graph.node:
         on_map = is_feature_map(shapes.get(node.output[0], ()))
-        kept_here = any(fnmatchcase(node.name, pattern) for pattern in keep_float)
+        kept_here = any(pattern.search(node.name) for pattern in patterns)
         if on_map and node.op_type in COMPUTE_OPS and node.input[1] in weights:
             behind_weights.update(node.output)
             (kept if kept_here else compute).append(node.name)
-            if not kept_here:
-                quantized.append(node)
         elif not behind_weights.isdisjoint(node.input):
             behind_weights.update(node.output)
             if on_map and node.op_type in ELEMENTWISE_OPS and not kept_here:
                 elementwise.append(node.name)
     if not compute:
         raise CalibrationError("the graph has nothing to quantise", expected="a convolution that is not kept in float")
-    skips = _residual_skips(model, quantized, set(elementwise), shapes)
+    skips = residual_skips(model, compute, elementwise)
     return QuantizationPlan(tuple(compute), tuple(elementwise), tuple(kept), skips)
 
 
@@ -111,24 +108,39 @@ def _length(axis: onnx.TensorShapeProto.Dimension) -> int:
     return int(axis.dim_value) if axis.HasField("dim_value") else -1
 
 
-def _check_patterns(model: onnx.ModelProto, patterns: Sequence[str]) -> None:
+def _compiled(model: onnx.ModelProto, expressions: Sequence[str]) -> list[re.Pattern[str]]:
     names = [node.name for node in model.graph.node]
-    unmatched = [pattern for pattern in patterns if not any(fnmatchcase(name, pattern) for name in names)]
-    if unmatched:
-        weighted = [node.name for node in model.graph.node if node.op_type in COMPUTE_OPS]
-        raise CalibrationError(
-            f"no node is called {', '.join(unmatched)}",
-            expected=f"patterns of node names such as {', '.join(weighted[:5])}",
-            fix="fsrfer-export inspect lists the nodes",
-        )
+    patterns = []
+    for expression in expressions:
+        try:
+            pattern = re.compile(expression)
+        except re.error as problem:
+            raise CalibrationError(
+                "what to keep in float cannot be read",
+                expected="a regular expression",
+                found=f"{expression}: {problem}",
+            ) from problem
+        if not any(pattern.search(name) for name in names):
+            weighted = [node.name for node in model.graph.node if node.op_type in COMPUTE_OPS]
+            raise CalibrationError(
+                f"no node's name matches {expression}",
+                expected=f"regular expressions for names such as {', '.join(weighted[:5])}",
+                fix="fsrfer-export inspect lists the nodes",
+            )
+        patterns.append(pattern)
+    return patterns
 
 
-def _residual_skips(
-    model: onnx.ModelProto,
-    quantized: Sequence[onnx.NodeProto],
-    elementwise: set[str],
-    shapes: Mapping[str, Sequence[int]],
-) -> tuple[str, ...]:
+def residual_skips(model: onnx.ModelProto, compute: Collection[str], elementwise: Collection[str]) -> tuple[str, ...]:
+    """Return the tensors that additions add to a convolution's result and that TensorRT wants in int8.
+
+    Args:
+        model: Graph with names on all nodes and shapes on all tensors.
+        compute: Names of the nodes with weights that are quantised.
+        elementwise: Names of the nodes between them that may be.
+    """
+    shapes = tensor_shapes(model)
+    quantized = [node for node in model.graph.node if node.name in compute]
     kernel_of = {node.output[0]: _kernel_positions(node) for node in quantized}
     read_by_weights = {node.input[0] for node in quantized}
     skips = []
@@ -141,7 +153,8 @@ def _residual_skips(
         first, second = node.input
         known = [name for name in (first, second) if name in read_by_weights]
         lighter = min((second, first), key=lambda name: kernel_of.get(name, 0))
-        skips.append(known[0] if known else lighter)
+        if known or kernel_of.keys() & set(node.input):
+            skips.append(known[0] if known else lighter)
     return tuple(dict.fromkeys(skips))
 
 

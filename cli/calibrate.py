@@ -15,10 +15,12 @@ from ..core.schema import from_mapping, to_mapping
 from ..datasets import Track, evaluate_by_size, open_dataset, with_labels
 from ..datasets.confidence import fit_temperature_bands
 from ..runtime.opening import open_bundle
+from . import sensitivity
 from .console import NOTES, print_json, print_table, progress_bar
 from .parsing import parse_sizes
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, rich_markup_mode=None)
+app.command("sensitivity")(sensitivity.sensitivity)
 
 
 @app.callback()
@@ -36,8 +38,9 @@ def int8(
     sizes: Annotated[str, typer.Option(help="Native face sizes in pixels, in equal shares.")] = "48,32,24,16,12,8",
     method: Annotated[RangeMethod, typer.Option(help="How ranges are found.")] = RangeMethod.PERCENTILE,
     percentile: Annotated[float, typer.Option(help="Part of the values inside the range, in percent.")] = 99.99,
-    keep_float: Annotated[
-        list[str] | None, typer.Option(help="Pattern of node names that stay in float; may be given again.")
+    keep_fp32: Annotated[
+        list[str] | None,
+        typer.Option(help="Regular expression: nodes whose names contain a match stay in float; may be given again."),
     ] = None,
     min_agreement: Annotated[
         float, typer.Option(min=0.0, max=1.0, help="Fraction of held-out faces on which INT8 must decide as FP32.")
@@ -56,7 +59,7 @@ def int8(
         method=method,
         percentile=percentile,
         seed=seed,
-        keep_float=tuple(keep_float or ()),
+        keep_float=tuple(keep_fp32 or ()),
         min_agreement=min_agreement,
     )
     stored = calibrate_int8(ModelBundle.load(bundle), open_dataset(data, split), config)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Any
 
-import numpy as np
 import typer
 
 from ..core.bundle import ModelBundle
@@ -14,7 +13,7 @@ from ..core.files import write_json
 from ..core.options import Precision
 from ..core.provenance import installed_versions
 from ..core.schema import to_mapping
-from ..datasets import SPEC_FORMS, FaceDataset, Subset, Track, open_dataset
+from ..datasets import SPEC_FORMS, FaceDataset, Track, evenly_spread, open_dataset
 from ..export.verification import FormResult, Verification
 from ..export.verification import verify as run_verification
 from .console import NOTES, print_json, print_table, progress_bar
@@ -48,7 +47,7 @@ def verify(
     as a pass.
     """
     loaded = ModelBundle.load(bundle)
-    dataset = _some(open_dataset(data, split), faces)
+    dataset = evenly_spread(open_dataset(data, split), faces)
     bounds = {
         Precision.FP32: Bounds(max_logit_error=max_logit_error),
         Precision.FP16: Bounds(max_drop=max_drop_fp16 / 100),
@@ -78,12 +77,6 @@ def verify(
         NOTES.print(f"beyond the bounds: {problem}", markup=False, soft_wrap=True)
     if gate:
         result.raise_if_beyond(bounds)
-
-
-def _some(dataset: FaceDataset, count: int | None) -> FaceDataset:
-    if count is None or count >= len(dataset):
-        return dataset
-    return Subset(dataset, np.unique(np.linspace(0, len(dataset) - 1, count).astype(np.int64)))
 
 
 def _check_resolution(dataset: FaceDataset, points: float) -> None:

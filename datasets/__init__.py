@@ -7,7 +7,7 @@ from .in_memory import InMemoryFaces
 from .opening import SPEC_FORMS, open_dataset
 from .sample import FaceDataset, FaceSample
 from .splits import SPLITS
-from .subset import Subset, balanced_indices, with_labels
+from .subset import Subset, balanced_indices, evenly_spread, with_labels
 from .tracks import SizedBatch, Track, sized_batches
 
 __all__ = [
@@ -25,6 +25,7 @@ __all__ = [
     "Track",
     "balanced_indices",
     "evaluate_by_size",
+    "evenly_spread",
     "open_dataset",
     "paper_sizes",
     "shrink",

@@ -97,6 +97,18 @@ def balanced_indices(labels: npt.NDArray[np.int64], per_class: int, seed: int) -
     return np.sort(np.concatenate(chosen or [np.empty(0, np.int64)])).astype(np.int64)
 
 
+def evenly_spread(dataset: FaceDataset, count: int | None) -> FaceDataset:
+    """Return some faces of a data set, spread evenly over it, or the data set itself where it has no more.
+
+    Args:
+        dataset: The whole.
+        count: Most faces, 1 or more; None for all.
+    """
+    if count is None or count >= len(dataset):
+        return dataset
+    return Subset(dataset, np.unique(np.linspace(0, len(dataset) - 1, count).astype(np.int64)))
+
+
 def with_labels(dataset: FaceDataset, labels: Sequence[str], *, drop_missing: bool = False) -> FaceDataset:
     """Number a data set's expressions as a model does.
 

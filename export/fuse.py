@@ -25,6 +25,7 @@ from ..runtime.onnxruntime_runner import OnnxRuntimeRunner
 from ..training.models.network import ExpressionNetwork, load_network
 from .golden import golden_vectors
 from .metadata import graph_metadata, set_metadata
+from .node_names import name_nodes
 from .parity import ParityReport, compare
 
 DEFAULT_OPSET = 18
@@ -153,6 +154,7 @@ def trace(network: nn.Module, spec: PreprocessSpec, graph: GraphSpec, *, opset: 
         raise EngineBuildError("PyTorch's exporter returned no program")
     model = program.model_proto
     _check_opset(model, opset)
+    name_nodes(model)
     model.ir_version = min(model.ir_version, _MAX_IR_VERSION)
     return model
 

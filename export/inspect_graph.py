@@ -26,7 +26,7 @@ class WeightedNode:
     """A node with weights.
 
     Attributes:
-        name: Its name, which ``--keep-float`` takes.
+        name: Its name, which ``--keep-fp32`` takes.
         operator: Its operator.
         macs: Multiply-accumulate operations for one face; None where shapes are not known.
         number_format: Format of its weights: ``float32``, ``float16`` or ``int8``.

@@ -28,20 +28,20 @@ def test_shortcuts_are_what_a_convolution_reads_or_the_lighter_branch(conditione
 
 
 def test_patterns_keep_nodes_in_float(conditioned):
-    plan = plan_quantization(conditioned, ["conv_b*", "add_b_sum"])
+    plan = plan_quantization(conditioned, ["^conv_b", "add_b_sum"])
     assert set(plan.compute) == {"conv_stem", "conv_a1", "conv_a2"}
     assert set(plan.kept_float) == {"conv_b1", "conv_b2", "conv_b_shortcut"}
     assert plan.residual_skips == ("stem_active",)
 
 
 def test_a_pattern_that_matches_nothing_is_refused(conditioned):
-    with pytest.raises(CalibrationError, match="no node is called generator"):
-        plan_quantization(conditioned, ["conv_*", "generator*"])
+    with pytest.raises(CalibrationError, match="no node's name matches"):
+        plan_quantization(conditioned, ["^conv_", "^generator"])
 
 
 def test_a_plan_that_quantises_nothing_is_refused(conditioned):
     with pytest.raises(CalibrationError, match="nothing to quantise"):
-        plan_quantization(conditioned, ["conv_*"])
+        plan_quantization(conditioned, ["^conv_"])
 
 
 def test_nodes_without_names_get_different_ones(networks):

@@ -177,3 +177,12 @@ def test_golden_vectors_travel_with_the_graph(tmp_path):
     ) as graph:
         golden.check_logits(graph.logits, Precision.FP32, "graph")
         np.testing.assert_allclose(graph.logits(golden.faces, golden.face_size_px), golden.logits, atol=1e-4)
+
+
+def test_nodes_have_names_that_a_person_knows_and_no_path_of_this_machine(tmp_path):
+    bundle, _ = export_onnx(bundle_of(tmp_path / "bundle", GENERATORS["residual"]), FACES, (16,))
+    path = bundle.artifact_path(ArtifactKind.ONNX_FP32)
+    names = [node.name for node in onnx.load(path).graph.node]
+    assert {"backbone.stem.0", "backbone.stages.1.0.body.3", "generator.leave", "classifier.predict"} <= set(names)
+    assert len(set(names)) == len(names)
+    assert b".py" not in path.read_bytes()
