@@ -92,8 +92,9 @@ def measure_histograms(model: onnx.ModelProto, feeds: Feeds) -> dict[str, Activa
 
 
 def _widened(low: float, high: float) -> tuple[float, float]:
-    # A tensor that never changes has a range all the same.
-    return (low, high) if high > low else (low, low + max(abs(low), 1.0) * 1e-6)
+    # A tensor that hardly changes has a range all the same, and bins that float32 can tell apart.
+    least = 1e-2 * max(abs(low), abs(high), 1e-6)
+    return (low, high) if high - low >= least else (low, low + least)
 
 
 def _floating_tensors(model: onnx.ModelProto) -> list[str]:

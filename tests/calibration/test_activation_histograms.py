@@ -84,3 +84,16 @@ def test_shapes_of_tensors_that_are_not_there_do_no_harm(model, drawn):
     described.CopyFrom(model)
     described.graph.value_info.append(onnx.helper.make_tensor_value_info("gone.w", onnx.TensorProto.FLOAT, [3]))
     assert "gone.w" not in measure_histograms(described, partial(drawn.feeds, GraphSpec()))
+
+
+@pytest.mark.parametrize("value", [0.0, 1e-9, -3.5, 12345.678])
+def test_a_tensor_that_never_changes_has_a_range(value):
+    constant = onnx.parser.parse_model(
+        f"""<ir_version: 9, opset_import: ["" : 18]>
+        g (float[N, 4] x) => (float[N, 4] logits) <float[4] c = {{{value}, {value}, {value}, {value}}}>
+        {{ zero = Sub(x, x)  logits = Add(zero, c) }}"""
+    )
+    feed = {"x": np.ones((2, 4), np.float32)}
+    found = measure_histograms(prepared(constant), lambda: [feed])["logits"]
+    assert found.low <= value <= found.high
+    assert found.counts.sum() == 8
