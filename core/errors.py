@@ -13,6 +13,7 @@
     ├── SourceError                 a camera, stream, file or folder cannot be read
     ├── DetectorError               a face detector's weights are absent or not what was expected
     ├── BackendUnavailableError     an execution provider, device or library is not there
+    ├── DeviceError                 a GPU refuses a call, or runs out of memory
     ├── EngineBuildError            a graph cannot be parsed or compiled
     ├── EngineCompatibilityError    an engine was built for another device or version
     ├── CalibrationError            calibration data is absent or unusable
@@ -109,6 +110,10 @@ class DetectorError(FsrferError):
 
 class BackendUnavailableError(FsrferError):
     """An execution provider, device or library is not there."""
+
+
+class DeviceError(FsrferError):
+    """A GPU refuses a call, or runs out of memory."""
 
 
 class EngineBuildError(FsrferError):

@@ -6,14 +6,12 @@ for the attribute, not by comparing version numbers: vendors' builds carry odd o
 
 from __future__ import annotations
 
-import importlib
-import logging
-from types import ModuleType
 from typing import Any
 
-from ..core.errors import BackendUnavailableError, EngineBuildError, MissingDependencyError
+from ..core.errors import BackendUnavailableError, EngineBuildError
 from ..core.gpu import Gpu, first_gpu
 from ..core.options import Backend, Precision
+from ..runtime.tensorrt_module import import_tensorrt
 from .engine_compiler import OnProgress
 
 GUARDED = frozenset(
@@ -32,9 +30,6 @@ GUARDED = frozenset(
     }
 )
 """What some versions lack and is looked for before use; everything else that is used exists in all of them."""
-
-_MODULES = {Backend.TENSORRT: "tensorrt", Backend.TENSORRT_RTX: "tensorrt_rtx"}
-_logger = logging.getLogger(__name__)
 
 
 class TensorRtApi:
@@ -134,58 +129,7 @@ def load_tensorrt(backend: Backend) -> TensorRtApi:
             found=device,
             fix="run this on the Jetson or GPU machine, or build here for desktop GPUs with --backend tensorrt-rtx",
         )
-    return TensorRtApi(_import(backend), device)
-
-
-def _import(backend: Backend) -> ModuleType:
-    name = _MODULES[backend]
-    try:
-        return importlib.import_module(name)
-    except ImportError as problem:
-        if backend is Backend.TENSORRT_RTX:
-            raise MissingDependencyError.for_extra("tensorrt-rtx", "tensorrt-rtx", "building for RTX GPUs") from problem
-        raise MissingDependencyError(
-            "building for TensorRT needs its Python package",
-            found=str(problem),
-            fix="pip install 'fsrfer[tensorrt]'; on a Jetson apt-get install python3-libnvinfer, and a virtual "
-            "environment made with --system-site-packages",
-        ) from problem
-
-
-class BuilderLog:
-    """What the builder said: passed on to :mod:`logging`, errors kept.
-
-    Attributes:
-        errors: Messages of errors. A failed build returns nothing; why is only here.
-        trt_logger: The object to give to TensorRT.
-    """
-
-    def __init__(self, trt: Any) -> None:
-        self.errors: list[str] = []
-        self.trt_logger = _log_bridge(trt, self.errors)
-
-
-def _log_bridge(trt: Any, errors: list[str]) -> Any:
-    severity = trt.ILogger.Severity
-    levels = {
-        severity.INTERNAL_ERROR: logging.ERROR,
-        severity.ERROR: logging.ERROR,
-        severity.WARNING: logging.WARNING,
-        severity.INFO: logging.INFO,
-    }
-
-    class Bridge(trt.ILogger):  # type: ignore[misc]
-        def __init__(self) -> None:
-            trt.ILogger.__init__(self)
-
-        def log(self, severity: Any, message: str) -> None:
-            level = levels.get(severity, logging.DEBUG)
-            if level == logging.ERROR:
-                errors.append(message.strip())
-                level = logging.INFO  # the exception carries it; no need to say it twice
-            _logger.log(level, "%s", message.strip())
-
-    return Bridge()
+    return TensorRtApi(import_tensorrt(backend), device)
 
 
 def _progress_monitor(trt: Any, on_progress: OnProgress) -> Any:

@@ -11,9 +11,10 @@ from ..core.files import write_bytes
 from ..core.gpu import Gpu
 from ..core.options import Backend, Precision
 from ..runtime.engine_record import BatchProfile
+from ..runtime.tensorrt_module import TensorRtLog
 from .engine_compiler import OnProgress
 from .engine_config import PORTABLE_COMPUTE_CAPABILITIES, EngineBuildConfig
-from .tensorrt_api import BuilderLog, TensorRtApi, load_tensorrt
+from .tensorrt_api import TensorRtApi, load_tensorrt
 
 _MIB = 1 << 20
 
@@ -73,7 +74,7 @@ class TensorRtCompiler:
             EngineBuildError: TensorRT refuses the graph or cannot compile it.
         """
         trt = self._api.trt
-        log = BuilderLog(trt)
+        log = TensorRtLog(trt)
         builder = trt.Builder(log.trt_logger)
         network = self._api.create_network(builder)
         self._parse(graph, network, log)
@@ -84,20 +85,20 @@ class TensorRtCompiler:
         if plan is None:
             raise EngineBuildError(
                 f"{self._api.name} cannot compile {graph}",
-                found="; ".join(log.errors[:3]) or "no reason given",
+                found=log.reason,
                 fix="FSRFER_LOG=info shows all that TensorRT says",
             )
         engine.write_bytes(memoryview(plan))
         if config.timing_cache is not None:
             write_bytes(config.timing_cache, memoryview(builder_config.get_timing_cache().serialize()).tobytes())
 
-    def _parse(self, graph: Path, network: Any, log: BuilderLog) -> None:
+    def _parse(self, graph: Path, network: Any, log: TensorRtLog) -> None:
         parser = self._api.trt.OnnxParser(network, log.trt_logger)
         if not parser.parse_from_file(str(graph)):
             problems = [self._api.describe_error(parser.get_error(index)) for index in range(parser.num_errors)]
             raise EngineBuildError(
                 f"{self._api.name} cannot parse {graph}",
-                found="; ".join(problems[:3]) or "; ".join(log.errors[:3]) or "no reason given",
+                found="; ".join(problems[:3]) or log.reason,
                 fix="make the graph again by the command that made it; fsrfer-export inspect shows what is in it",
             )
 

@@ -16,6 +16,7 @@ from fsrfer.export import tensorrt_api
 from fsrfer.export.engine_config import EngineBuildConfig
 from fsrfer.export.tensorrt_api import GUARDED, TensorRtApi, load_tensorrt
 from fsrfer.export.tensorrt_compiler import TensorRtCompiler
+from fsrfer.runtime import tensorrt_module
 
 ORIN = Gpu("Orin", "8.7")
 USED = {
@@ -54,7 +55,11 @@ USED = {
 }
 """Every class and attribute of TensorRT that engine building touches."""
 SEVERITIES = {"ERROR", "INFO", "INTERNAL_ERROR", "WARNING"}
-SOURCES = [Path(tensorrt_api.__file__), Path(tensorrt_api.__file__).with_name("tensorrt_compiler.py")]
+SOURCES = [
+    Path(tensorrt_api.__file__),
+    Path(tensorrt_api.__file__).with_name("tensorrt_compiler.py"),
+    Path(tensorrt_module.__file__),
+]
 
 
 @pytest.fixture(scope="module")
@@ -87,6 +92,7 @@ def test_the_table_of_used_attributes_is_complete(rtx):
         "opt",
         "source",
         "tensorrt_rtx",
+        "value",
         "version",
     }
     named = {name for names in USED.values() for name in names} | set(USED) | SEVERITIES
@@ -199,7 +205,7 @@ def test_a_missing_package_is_named(backend, advice, monkeypatch):
 
 
 def test_log_lines_reach_logging_and_errors_are_kept(rtx, caplog):
-    log = tensorrt_api.BuilderLog(rtx)
+    log = tensorrt_module.TensorRtLog(rtx)
     severity = rtx.ILogger.Severity
     with caplog.at_level("DEBUG"):
         log.trt_logger.log(severity.WARNING, "careful\n")
