@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -42,7 +43,7 @@ class ActivationHistogram:
     def centers(self) -> npt.NDArray[np.float64]:
         """Middle of each bin, float64 (BINS,)."""
         step = (self.high - self.low) / len(self.counts)
-        return self.low + step * (np.arange(len(self.counts)) + 0.5)
+        return np.asarray(self.low + step * (np.arange(len(self.counts)) + 0.5), np.float64)
 
     def quantile(self, fraction: float) -> float:
         """Return the value below which a fraction, 0 to 1, of all values lies, to within a bin."""
@@ -108,9 +109,7 @@ def _floating_tensors(model: onnx.ModelProto) -> list[str]:
 
 
 def _observed(model: onnx.ModelProto, names: Iterable[str]) -> onnx.ModelProto:
-    onnx = import_onnx()
-    observed = onnx.ModelProto()
-    observed.CopyFrom(model)
+    observed = copy.deepcopy(model)
     there = {info.name for info in (*observed.graph.input, *observed.graph.output)}
     for info in observed.graph.value_info:
         if info.name in names and info.name not in there:

@@ -14,7 +14,7 @@ from typing import Annotated
 import typer
 
 from ..core.errors import SourceError, UsageError
-from ..core.options import Precision
+from ..core.options import Backend, Precision
 from ..runtime.detection import FaceDetector
 from ..runtime.onnxruntime_runner import CPU_PROVIDER
 from ..runtime.opening import artifact_for, open_bundle
@@ -55,8 +55,13 @@ def run(
         typer.Option(min=32, help="Longest side of the detector's input: larger finds smaller faces.  [default: 1280]"),
     ] = None,
     precision: Annotated[Precision, typer.Option(help="Which of the bundle's graphs to run.")] = Precision.FP32,
+    backend: Annotated[
+        Backend,
+        typer.Option(help="Library that runs the model; tensorrt and tensorrt-rtx run the engine for this GPU."),
+    ] = Backend.ONNXRUNTIME,
     engine: Annotated[
-        bool, typer.Option("--engine", help="Run the engine that `fsrfer-export build-engine` made for this machine.")
+        bool,
+        typer.Option("--engine", help="On onnxruntime, run the engine that `build-engine` made for this machine."),
     ] = False,
     min_face_size: Annotated[
         float | None, typer.Option(min=0, help="Least side of a face's box in pixels.  [default: 8]")
@@ -100,11 +105,12 @@ def run(
                 threads=threads,
                 max_batch=max_batch,
                 abstain_below=abstain_below,
+                backend=backend,
                 engine=engine,
             )
         )
         face_detector = None if faces_only else finding.open(stack, threads)
-        _describe(bundle, precision, engine, face_detector, specs)
+        _describe(bundle, precision, backend, engine, face_detector, specs)
         sinks = [stack.enter_context(sink) for sink in _open_sinks(stack, specs, output, annotated)]
         pipeline = StreamPipeline(
             [open_source(spec) for spec in specs], classifier, face_detector, PipelineOptions(max_frames=max_frames)
@@ -175,12 +181,15 @@ def _stopping_on_signals(pipeline: StreamPipeline) -> Iterator[None]:
 def _describe(
     bundle: Path,
     precision: Precision,
+    backend: Backend,
     engine: bool,
     detector: FaceDetector | RecordedBoxes | None,
     specs: Sequence[SourceSpec],
 ) -> None:
-    graph = "engine for this machine" if engine else artifact_for(precision).file_name
-    _note(f"model     {bundle}: {graph} ({precision.value}) on {CPU_PROVIDER}")
+    on_onnxruntime = backend is Backend.ONNXRUNTIME
+    graph = artifact_for(precision).file_name if on_onnxruntime and not engine else "engine for this machine"
+    place = CPU_PROVIDER if on_onnxruntime else backend.value
+    _note(f"model     {bundle}: {graph} ({precision.value}) on {place}")
     _note(f"detector  {describe_faces(detector)}")
     for spec in specs:
         _note(f"source    {spec.name} ({spec.kind.value})")

@@ -11,6 +11,7 @@ import zipfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -51,9 +52,10 @@ class GoldenVectors:
 
     def write(self, path: Path) -> None:
         """Write the vectors as a NumPy archive."""
-        crops = {f"crop_{index:02d}": crop for index, crop in enumerate(self.crops)}
+        arrays: dict[str, Any] = {f"crop_{index:02d}": crop for index, crop in enumerate(self.crops)}
+        arrays |= {"faces": self.faces, "face_size_px": self.face_size_px, "logits": self.logits}
         with path.open("wb") as file:
-            np.savez_compressed(file, faces=self.faces, face_size_px=self.face_size_px, logits=self.logits, **crops)
+            np.savez_compressed(file, **arrays)
 
     @classmethod
     def read(cls, path: Path) -> GoldenVectors:

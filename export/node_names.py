@@ -39,12 +39,13 @@ def name_nodes(model: onnx.ModelProto) -> None:
 
 
 def _name_of(node: onnx.NodeProto) -> str:
-    for name in node.input:
+    names: list[str] = list(node.input)
+    for name in names:
         if name.startswith(f"{_ROOT}.") and name.endswith(".weight"):
             return name.removeprefix(f"{_ROOT}.").removesuffix(".weight")
     properties = {entry.key: entry.value for entry in node.metadata_props}
     scopes = ast.literal_eval(properties.get(_SCOPES, "[]"))
-    module = scopes[-2] if len(scopes) > 1 else ""
+    module: str = scopes[-2] if len(scopes) > 1 else ""
     path = module.removeprefix(_ROOT).removeprefix(".")
-    operator = node.op_type.lower()
+    operator: str = node.op_type.lower()
     return f"{path}.{operator}" if path else operator

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from types import TracebackType
 
@@ -90,15 +90,18 @@ class ExpressionClassifier:
         Returns:
             Uncalibrated logits, float32 (N, K).
         """
+        name = self._manifest.graph.logits_output
+        found = [result[name] for result in self._runner.infer_each(self._feeds(batch, face_size_px))]
+        return np.concatenate([np.empty((0, len(self.labels)), np.float32), *found])
+
+    def _feeds(self, batch: npt.NDArray[np.uint8], face_size_px: npt.NDArray[np.float32]) -> Iterator[dict[str, Array]]:
         graph = self._manifest.graph
-        parts = [np.empty((0, len(self.labels)), np.float32)]
         for start in range(0, len(batch), self._max_batch):
             part = slice(start, start + self._max_batch)
             feed: dict[str, Array] = {graph.faces_input: batch[part]}
             if graph.face_size_input is not None:
                 feed[graph.face_size_input] = face_size_px[part]
-            parts.append(self._runner.infer(feed)[graph.logits_output])
-        return np.concatenate(parts)
+            yield feed
 
     def predictions_of(
         self, logits: npt.NDArray[np.float32], face_size_px: npt.NDArray[np.float32]

@@ -176,7 +176,7 @@ class PinnedArray:
         except DeviceError:
             cuda.free_pinned(self._host)
             raise
-        content = (self._BYTE * self._size).from_address(self._host)
+        content = memoryview((self._BYTE * self._size).from_address(self._host)).cast("B")
         self.array: npt.NDArray[Any] = np.frombuffer(content, dtype, int(np.prod(shape))).reshape(shape)
 
     def to_device(self, rows: int, stream: Address) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType, TracebackType
@@ -94,6 +94,10 @@ class OnnxRuntimeRunner:
         """Run the graph; the returned arrays are new."""
         check_feed(feed, self._inputs)
         return dict(zip(self._outputs, self._session.run(None, dict(feed)), strict=True))
+
+    def infer_each(self, feeds: Iterable[Mapping[str, Array]]) -> Iterator[dict[str, Array]]:
+        """Run the graph on batch after batch."""
+        return map(self.infer, feeds)
 
     def end_profiling(self) -> Path:
         """Stop tracing and return the path of the trace; only after :attr:`SessionOptions.profile_prefix` was set."""

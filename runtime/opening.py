@@ -10,8 +10,11 @@ from ..core.bundle import ArtifactKind, ModelBundle
 from ..core.golden import GoldenVectors
 from ..core.options import Backend, Precision
 from .classifier import ExpressionClassifier
+from .cuda import Cuda
 from .engine_record import cpu_name, find_engine
 from .onnxruntime_runner import CPU_PROVIDER, OnnxRuntimeRunner, SessionOptions, import_onnxruntime
+from .tensorrt_module import load_tensorrt_runtime
+from .tensorrt_runner import TensorRtRunner
 
 _logger = logging.getLogger(__name__)
 
@@ -39,9 +42,10 @@ def open_bundle(
     providers: tuple[str, ...] = (CPU_PROVIDER,),
     max_batch: int = 64,
     abstain_below: float = 0.0,
+    backend: Backend = Backend.ONNXRUNTIME,
     engine: bool = False,
 ) -> ExpressionClassifier:
-    """Open the classifier of a bundle on ONNX Runtime; use it as a context manager.
+    """Open the classifier of a bundle; use it as a context manager.
 
     The graph is the one of the precision that is asked for, and no other: an INT8 graph is not taken because it
     happens to be there, nor an FP32 one because the INT8 one is not.
@@ -49,12 +53,13 @@ def open_bundle(
     Args:
         path: Folder of the bundle.
         precision: Which of the bundle's graphs to run.
-        threads: Threads inside one operator; None for one a physical core.
-        providers: Execution providers, most wanted first; the first one must really be bound.
-        max_batch: Most faces in one run of the graph.
+        threads: Threads inside one operator of ONNX Runtime; None for one a physical core.
+        providers: Execution providers of ONNX Runtime, most wanted first; the first one must really be bound.
+        max_batch: Most faces in one run of the graph; an engine's own largest batch counts where that is smaller.
         abstain_below: Confidence below which a prediction counts as unknown.
-        engine: Run the engine that ``fsrfer-export build-engine`` made for this processor and this version of ONNX
-            Runtime, instead of optimising the graph anew at every start.
+        backend: Library that runs the model. TensorRT runs an engine that was built on this device or for it.
+        engine: On ONNX Runtime, run the engine that ``fsrfer-export build-engine`` made for this processor and this
+            version of ONNX Runtime, instead of optimising the graph anew at every start.
 
     The classifier tests itself on the bundle's golden vectors when it is entered, and raises CheckFailedError instead
     of serving wrong answers.
@@ -67,6 +72,8 @@ def open_bundle(
         InputSpecError: An option is out of range.
     """
     bundle = ModelBundle.load(path)
+    if backend is not Backend.ONNXRUNTIME:
+        return _open_tensorrt(bundle, backend, precision, max_batch, abstain_below)
     graph = _engine(bundle, precision) if engine else bundle.artifact_path(artifact_for(precision, providers))
     runner = OnnxRuntimeRunner(graph, SessionOptions(providers=providers, threads=threads, optimize=not engine))
     return ExpressionClassifier(
@@ -75,6 +82,24 @@ def open_bundle(
         max_batch=max_batch,
         abstain_below=abstain_below,
         self_test=self_test_of(bundle, precision, graph.name),
+    )
+
+
+def _open_tensorrt(
+    bundle: ModelBundle, backend: Backend, precision: Precision, max_batch: int, abstain_below: float
+) -> ExpressionClassifier:
+    trt, gpu = load_tensorrt_runtime(backend)
+    version = str(trt.__version__)
+    path, record = find_engine(
+        bundle, backend, precision, library_version=version, compute_capability=gpu.compute_capability
+    )
+    runner = TensorRtRunner(path, record, trt, Cuda.load())
+    return ExpressionClassifier(
+        runner,
+        bundle.manifest,
+        max_batch=min(max_batch, runner.batch.max),
+        abstain_below=abstain_below,
+        self_test=self_test_of(bundle, precision, path.name),
     )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType, TracebackType
 from typing import Any, Protocol
@@ -67,6 +67,13 @@ class Runner(Protocol):
 
         Raises:
             InputSpecError: An input is absent, unknown, or has the wrong dtype or shape.
+        """
+
+    def infer_each(self, feeds: Iterable[Mapping[str, Array]]) -> Iterator[dict[str, Array]]:
+        """Run the graph on batch after batch, in their order; copying and computing may overlap.
+
+        Args:
+            feeds: Batches, each with one array for every input; may be asked for one ahead of the result given.
         """
 
     def __enter__(self) -> Runner: ...

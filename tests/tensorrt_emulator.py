@@ -234,6 +234,7 @@ class EmulatedTensorRt:
 
     TensorIOMode = TensorIOMode
     ILogger = ILogger
+    __version__ = "10.3.0"
 
     def __init__(self, cudart: EmulatedCudart, refuse: set[str] | None = None) -> None:
         self.cudart = cudart

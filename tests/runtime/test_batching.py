@@ -24,6 +24,9 @@ class CountingRunner:
         self.sizes.append(len(feed["faces"]))
         return self._runner.infer(feed)
 
+    def infer_each(self, feeds):
+        return map(self.infer, feeds)
+
 
 @pytest.fixture
 def runner(make_bundle, tmp_path):
