@@ -16,6 +16,7 @@ from ..core.schema import to_mapping
 from ..datasets import open_dataset
 from ..export.build_engine import EnginePlan, compiler_for, plan_engine
 from ..export.build_engine import build_engine as build
+from ..export.build_recipe import BuildRecipe, plan_recipe
 from ..export.engine_compiler import OnProgress
 from ..export.engine_config import EngineBuildConfig
 from ..export.float16 import export_float16
@@ -79,9 +80,18 @@ def build_engine(
     version_compatible: Annotated[
         bool, typer.Option("--version-compatible", help="TensorRT: also run on later versions.")
     ] = False,
+    dla_core: Annotated[
+        int | None, typer.Option(help="TensorRT: run on this deep learning accelerator of a Jetson.")
+    ] = None,
+    gpu_fallback: Annotated[
+        bool, typer.Option("--gpu-fallback", help="Run on the GPU what the accelerator cannot.")
+    ] = False,
     output: Annotated[Path | None, typer.Option(help="Another path for the engine.")] = None,
     force: Annotated[bool, typer.Option("--force", help="Build although an equal engine is there.")] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would be built.")] = False,
+    plan_only: Annotated[
+        Path | None, typer.Option(help="Build nothing: write a recipe for the device to this JSON file.")
+    ] = None,
     as_json: JsonOption = False,
 ) -> None:
     """Compile a graph of the bundle for one library and device."""
@@ -95,8 +105,13 @@ def build_engine(
         compute_capabilities=tuple(word.strip() for word in compute_capability.split(",") if word.strip()),
         hardware_compatible=hardware_compatible,
         version_compatible=version_compatible,
+        dla_core=dla_core,
+        gpu_fallback=gpu_fallback,
     )
     loaded = ModelBundle.load(bundle)
+    if plan_only is not None:
+        _write_recipe(plan_recipe(loaded, config), plan_only, as_json=as_json)
+        return
     plan = plan_engine(loaded, config, compiler_for(backend), output=output)
     if dry_run:
         _print_plan(plan, as_json)
@@ -125,6 +140,16 @@ def inspect(
         raise UsageError(
             f"{target} cannot be inspected", expected="a bundle, an engine with its record, or an ONNX graph"
         )
+
+
+def _write_recipe(recipe: BuildRecipe, path: Path, *, as_json: bool) -> None:
+    recipe.write(path)
+    NOTES.print(f"wrote {path}", markup=False, soft_wrap=True)
+    if as_json:
+        print_json(to_mapping(recipe))
+        return
+    NOTES.print("On the device, with fsrfer:\n", recipe.fsrfer, markup=False, soft_wrap=True)
+    NOTES.print("or in the bundle's folder, without:\n", recipe.trtexec, markup=False, soft_wrap=True)
 
 
 def _show(progress: Progress) -> OnProgress:
@@ -170,6 +195,9 @@ def _print_record(record: EngineRecord, as_json: bool) -> None:
         ("built in", f"{record.build_seconds:.2f} s, {record.created}"),
         ("built by", record.command),
     ]
+    if record.on_dla or record.not_on_dla:
+        rows.insert(4, ("layers on the accelerator", str(len(record.on_dla))))
+        rows.insert(5, ("layers on the GPU instead", ", ".join(record.not_on_dla) or "none"))
     print_table(record.file, ("", "value"), rows)
 
 

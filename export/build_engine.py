@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timezone
 from pathlib import Path
 
 from ..core.bundle import ArtifactKind, ModelBundle
 from ..core.errors import BundleError
-from ..core.files import atomic_path, sha256_of_bytes, sha256_of_file
+from ..core.files import atomic_path, sha256_of_bytes, sha256_of_file, write_json
 from ..core.options import Backend
 from ..core.schema import to_mapping
 from ..runtime.engine_record import ENGINES_FOLDER, SCHEMA_VERSION, EngineRecord, host_platform, record_path
@@ -76,10 +76,19 @@ def build_engine(
         return plan.up_to_date
     started = time.perf_counter()
     with atomic_path(plan.engine) as temporary:
-        compiler.compile(plan.graph, temporary, config, on_progress)
+        details = compiler.compile(plan.graph, temporary, config, on_progress)
         record = _record(bundle, config, plan, temporary, time.perf_counter() - started)
+    if details.layers is not None:
+        write_json(layers_path(plan.engine), details.layers)
+    if config.dla_core is not None:
+        record = replace(record, on_dla=details.on_dla, not_on_dla=details.not_on_dla)
     record.write(record_path(plan.engine))
     return record
+
+
+def layers_path(engine: Path) -> Path:
+    """Return where TensorRT's description of an engine's layers is."""
+    return engine.with_name(engine.name + ".layers")
 
 
 def plan_engine(

@@ -3,14 +3,31 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 from ..core.bundle import ArtifactKind
 from .engine_config import EngineBuildConfig
 
 OnProgress = Callable[[str, int, int], None]
 """Called with the name of a phase of the build, the steps done and all steps of it."""
+
+
+@dataclass(frozen=True)
+class BuildDetails:
+    """What a compiler knows about an engine once it is built.
+
+    Attributes:
+        layers: TensorRT's description of the engine's layers, as its inspector gives it; None where it cannot be had:
+            without a GPU, or from ONNX Runtime.
+        on_dla: Layers that a deep learning accelerator can take; empty where none was asked for.
+        not_on_dla: Layers that it cannot take.
+    """
+
+    layers: Any = None
+    on_dla: tuple[str, ...] = ()
+    not_on_dla: tuple[str, ...] = ()
 
 
 class EngineCompiler(Protocol):
@@ -33,7 +50,9 @@ class EngineCompiler(Protocol):
     def source(self, config: EngineBuildConfig) -> ArtifactKind:
         """Return which graph of the bundle is compiled."""
 
-    def compile(self, graph: Path, engine: Path, config: EngineBuildConfig, on_progress: OnProgress | None) -> None:
+    def compile(
+        self, graph: Path, engine: Path, config: EngineBuildConfig, on_progress: OnProgress | None
+    ) -> BuildDetails:
         """Compile a graph to a file.
 
         Raises:

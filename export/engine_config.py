@@ -28,6 +28,8 @@ class EngineBuildConfig:
         compute_capabilities: For TensorRT-RTX, the GPUs to compile for, such as ``8.6``; empty for a portable choice.
         hardware_compatible: TensorRT: also run on other GPUs from Ampere on, at a loss of speed.
         version_compatible: TensorRT: also run on later versions, at a loss of speed.
+        dla_core: TensorRT: deep learning accelerator of a Jetson to run on; None for the GPU.
+        gpu_fallback: TensorRT: run on the GPU what the accelerator cannot.
     """
 
     backend: Backend
@@ -39,6 +41,8 @@ class EngineBuildConfig:
     compute_capabilities: tuple[str, ...] = ()
     hardware_compatible: bool = False
     version_compatible: bool = False
+    dla_core: int | None = None
+    gpu_fallback: bool = False
 
     def __post_init__(self) -> None:
         _refuse_foreign_options(self)
@@ -46,6 +50,7 @@ class EngineBuildConfig:
             raise UsageError("impossible workspace", expected="1 MiB or more", found=self.workspace_mib)
         if self.optimization_level is not None and not 0 <= self.optimization_level <= 5:
             raise UsageError("impossible optimisation level", expected="0 to 5", found=self.optimization_level)
+        _check_dla(self)
         for capability in self.compute_capabilities:
             if not re.fullmatch(r"[1-9][0-9]?\.[0-9]", capability):
                 raise UsageError("unknown compute capability", expected="such as 8.6", found=capability)
@@ -64,7 +69,23 @@ class EngineBuildConfig:
             words.append(f"--compute-capability {','.join(self.compute_capabilities)}")
         words += ["--hardware-compatible"] * self.hardware_compatible
         words += ["--version-compatible"] * self.version_compatible
+        if self.dla_core is not None:
+            words.append(f"--dla-core {self.dla_core}")
+        words += ["--gpu-fallback"] * self.gpu_fallback
         return " ".join(words)
+
+
+def _check_dla(config: EngineBuildConfig) -> None:
+    if config.gpu_fallback and config.dla_core is None:
+        raise UsageError("--gpu-fallback is for engines of an accelerator", expected="--dla-core with it")
+    if config.dla_core is None or config.backend is not Backend.TENSORRT:
+        return
+    if config.dla_core < 0:
+        raise UsageError("there is no such accelerator", expected="--dla-core 0 or 1", found=config.dla_core)
+    if config.precision is Precision.FP32:
+        raise UsageError("the accelerator does not compute in FP32", expected="--precision fp16 or int8", found="fp32")
+    if config.batch.min != config.batch.max:
+        raise UsageError("the accelerator takes one batch size", expected="--batch 16, say", found=str(config.batch))
 
 
 def _refuse_foreign_options(config: EngineBuildConfig) -> None:
@@ -79,6 +100,7 @@ def _refuse_foreign_options(config: EngineBuildConfig) -> None:
         "--timing-cache": config.timing_cache is not None,
         "--hardware-compatible": config.hardware_compatible,
         "--version-compatible": config.version_compatible,
+        "--dla-core": config.dla_core is not None,
     }
     of_both = {
         "--workspace-mib": config.workspace_mib is not None,

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from types import ModuleType
 
 import numpy as np
 import numpy.typing as npt
@@ -14,8 +15,11 @@ from ..core.bundle import ArtifactKind, ModelBundle
 from ..core.errors import FsrferError
 from ..core.options import Backend, Precision
 from ..runtime.classifier import ExpressionClassifier
+from ..runtime.cuda import Cuda
 from ..runtime.engine_record import ENGINES_FOLDER, EngineRecord, cpu_name, engine_mismatch, engine_records
 from ..runtime.onnxruntime_runner import OnnxRuntimeRunner, SessionOptions, import_onnxruntime
+from ..runtime.tensorrt_module import load_tensorrt_runtime
+from ..runtime.tensorrt_runner import TensorRtRunner
 
 Classify = Callable[[npt.NDArray[np.uint8], npt.NDArray[np.float32]], npt.NDArray[np.float32]]
 """From faces, uint8 (N, C, H, W), and native sizes, float32 (N,), to logits, float32 (N, K)."""
@@ -97,15 +101,29 @@ def _pytorch(bundle: ModelBundle) -> Form:
 def _engine(bundle: ModelBundle, record: EngineRecord, threads: int | None) -> Form:
     name = f"engine {record.file}"
     batches = (record.batch.min, record.batch.opt, record.batch.max)
-    if record.backend is not Backend.ONNXRUNTIME:
-        return Form(name, record.precision, batches, None, "there is no GPU here that it was built for")
+    path = bundle.path / ENGINES_FOLDER / record.file
     try:
-        version = str(import_onnxruntime().__version__)
+        if record.backend is Backend.ONNXRUNTIME:
+            mismatch = engine_mismatch(
+                bundle, record, library_version=str(import_onnxruntime().__version__), device=cpu_name()
+            )
+        else:
+            trt, gpu = load_tensorrt_runtime(record.backend)
+            mismatch = engine_mismatch(
+                bundle, record, library_version=str(trt.__version__), compute_capability=gpu.compute_capability
+            )
     except FsrferError as problem:
-        return Form(name, record.precision, batches, None, problem.message)
-    mismatch = engine_mismatch(bundle, record, library_version=version, device=cpu_name())
+        return Form(name, record.precision, batches, None, f"{problem.message}: {problem.found}")
     if mismatch is not None:
         return Form(name, record.precision, batches, None, mismatch)
-    path = bundle.path / ENGINES_FOLDER / record.file
-    options = SessionOptions(threads=threads, optimize=False)
-    return Form(name, record.precision, batches, lambda: _on_onnxruntime(bundle, path, options))
+    if record.backend is Backend.ONNXRUNTIME:
+        options = SessionOptions(threads=threads, optimize=False)
+        return Form(name, record.precision, batches, lambda: _on_onnxruntime(bundle, path, options))
+    return Form(name, record.precision, batches, lambda: _on_tensorrt(bundle, path, record, trt))
+
+
+@contextmanager
+def _on_tensorrt(bundle: ModelBundle, path: Path, record: EngineRecord, trt: ModuleType) -> Iterator[Classify]:
+    runner = TensorRtRunner(path, record, trt, Cuda.load())
+    with ExpressionClassifier(runner, bundle.manifest, max_batch=runner.batch.max) as classifier:
+        yield classifier.logits

@@ -13,7 +13,7 @@ from ..core.errors import EngineBuildError
 from ..core.options import Precision
 from ..runtime.engine_record import cpu_name
 from ..runtime.onnxruntime_runner import CPU_PROVIDER, OnnxRuntimeRunner, SessionOptions, import_onnxruntime
-from .engine_compiler import OnProgress
+from .engine_compiler import BuildDetails, OnProgress
 from .engine_config import EngineBuildConfig
 
 
@@ -46,7 +46,13 @@ class OnnxRuntimeCompiler:
         """Return the FP32 graph, or the INT8 graph for CPUs."""
         return ArtifactKind.ONNX_INT8_CPU if config.precision is Precision.INT8 else ArtifactKind.ONNX_FP32
 
-    def compile(self, graph: Path, engine: Path, config: EngineBuildConfig, on_progress: OnProgress | None) -> None:  # noqa: ARG002
+    def compile(
+        self,
+        graph: Path,
+        engine: Path,
+        config: EngineBuildConfig,  # noqa: ARG002 - the seam's signature
+        on_progress: OnProgress | None,
+    ) -> BuildDetails:
         """Optimise a graph and save it.
 
         Raises:
@@ -67,3 +73,4 @@ class OnnxRuntimeCompiler:
             pass
         if on_progress is not None:
             on_progress("Optimising the graph", 1, 1)
+        return BuildDetails()

@@ -6,12 +6,13 @@ for the attribute, not by comparing version numbers: vendors' builds carry odd o
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 from ..core.errors import BackendUnavailableError, EngineBuildError
 from ..core.gpu import Gpu, first_gpu
 from ..core.options import Backend, Precision
-from ..runtime.tensorrt_module import import_tensorrt
+from ..runtime.tensorrt_module import TensorRtLog, import_tensorrt
 from .engine_compiler import OnProgress
 
 GUARDED = frozenset(
@@ -94,6 +95,45 @@ class TensorRtApi:
                     fix="on a Jetson or a data-centre GPU, build on the device with --backend tensorrt",
                 )
             config.set_compute_capability(member, position)
+
+    def use_dla(self, builder: Any, config: Any, core: int, *, gpu_fallback: bool) -> None:
+        """Run on a deep learning accelerator of a Jetson.
+
+        Raises:
+            EngineBuildError: This machine has no such accelerator.
+        """
+        if core >= builder.num_DLA_cores:
+            raise EngineBuildError(
+                f"there is no accelerator {core} here",
+                expected=f"--dla-core below {builder.num_DLA_cores}" if builder.num_DLA_cores else "a Jetson with DLA",
+                found=f"{builder.num_DLA_cores} accelerators, {self.name}",
+                fix="leave --dla-core out",
+            )
+        config.default_device_type = self.trt.DeviceType.DLA
+        config.DLA_core = core
+        if gpu_fallback:
+            config.set_flag(self.trt.BuilderFlag.GPU_FALLBACK)
+
+    def dla_layers(self, config: Any, network: Any) -> tuple[tuple[str, ...], tuple[str, ...]]:
+        """Return the names of the layers that the accelerator can take, and of those that it cannot."""
+        layers = [network.get_layer(index) for index in range(network.num_layers)]
+        taken = [bool(config.can_run_on_DLA(layer)) for layer in layers]
+        names = [str(layer.name) for layer in layers]
+        return (
+            tuple(name for name, is_taken in zip(names, taken, strict=True) if is_taken),
+            tuple(name for name, is_taken in zip(names, taken, strict=True) if not is_taken),
+        )
+
+    def inspect(self, plan: Any, log: TensorRtLog) -> Any:
+        """Return the description of an engine's layers, as plain values; None where there is no GPU to load it on."""
+        if not isinstance(self.device, Gpu):  # without a driver the runtime would end the process
+            return None
+        runtime = self.trt.Runtime(log.trt_logger)
+        engine = runtime.deserialize_cuda_engine(plan)
+        if engine is None:  # built for other GPUs than this one
+            return None
+        inspector = engine.create_engine_inspector()
+        return json.loads(inspector.get_engine_information(self.trt.LayerInformationFormat.JSON))
 
     def watch(self, config: Any, on_progress: OnProgress) -> Any:
         """Report the phases of a build, from 10.0 on; return what must be kept until its end."""

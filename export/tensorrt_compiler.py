@@ -12,7 +12,7 @@ from ..core.gpu import Gpu
 from ..core.options import Backend, Precision
 from ..runtime.engine_record import BatchProfile
 from ..runtime.tensorrt_module import TensorRtLog
-from .engine_compiler import OnProgress
+from .engine_compiler import BuildDetails, OnProgress
 from .engine_config import PORTABLE_COMPUTE_CAPABILITIES, EngineBuildConfig
 from .tensorrt_api import TensorRtApi, load_tensorrt
 
@@ -67,7 +67,9 @@ class TensorRtCompiler:
             return ArtifactKind.ONNX_FP16
         return ArtifactKind.ONNX_FP32
 
-    def compile(self, graph: Path, engine: Path, config: EngineBuildConfig, on_progress: OnProgress | None) -> None:
+    def compile(
+        self, graph: Path, engine: Path, config: EngineBuildConfig, on_progress: OnProgress | None
+    ) -> BuildDetails:
         """Parse and compile a graph.
 
         Raises:
@@ -79,6 +81,7 @@ class TensorRtCompiler:
         network = self._api.create_network(builder)
         self._parse(graph, network, log)
         builder_config = self._configure(builder, network, config)
+        on_dla, not_on_dla = self._api.dla_layers(builder_config, network) if config.dla_core is not None else ((), ())
         monitor = self._api.watch(builder_config, on_progress) if on_progress is not None else None
         plan = builder.build_serialized_network(network, builder_config)
         del monitor  # TensorRT holds no reference of its own to it
@@ -91,6 +94,7 @@ class TensorRtCompiler:
         engine.write_bytes(memoryview(plan))
         if config.timing_cache is not None:
             write_bytes(config.timing_cache, memoryview(builder_config.get_timing_cache().serialize()).tobytes())
+        return BuildDetails(self._api.inspect(plan, log), on_dla, not_on_dla)
 
     def _parse(self, graph: Path, network: Any, log: TensorRtLog) -> None:
         parser = self._api.trt.OnnxParser(network, log.trt_logger)
@@ -106,6 +110,9 @@ class TensorRtCompiler:
         trt = self._api.trt
         builder_config = builder.create_builder_config()
         self._api.allow_precision(builder_config, config.precision)
+        builder_config.profiling_verbosity = trt.ProfilingVerbosity.DETAILED  # names for inspector and profiler
+        if config.dla_core is not None:
+            self._api.use_dla(builder, builder_config, config.dla_core, gpu_fallback=config.gpu_fallback)
         builder_config.add_optimization_profile(_profile(builder, network, config.batch))
         if config.workspace_mib is not None:
             builder_config.set_memory_pool_limit(trt.MemoryPoolType.WORKSPACE, config.workspace_mib * _MIB)

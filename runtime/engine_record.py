@@ -79,6 +79,8 @@ class EngineRecord:
         created: UTC time, ISO 8601.
         command: Command that builds it.
         options: All options of the build.
+        on_dla: Layers that the deep learning accelerator takes; empty where the engine is for the GPU.
+        not_on_dla: Layers that run on the GPU instead.
         schema_version: Version of this layout.
     """
 
@@ -99,6 +101,8 @@ class EngineRecord:
     created: str
     command: str
     options: dict[str, Any] = field(default_factory=dict)
+    on_dla: tuple[str, ...] = ()
+    not_on_dla: tuple[str, ...] = ()
     schema_version: int = SCHEMA_VERSION
 
     @classmethod
@@ -211,10 +215,15 @@ def find_engine(
 
 
 def engine_mismatch(
-    bundle: ModelBundle, record: EngineRecord, *, library_version: str, device: str | None = None
+    bundle: ModelBundle,
+    record: EngineRecord,
+    *,
+    library_version: str,
+    device: str | None = None,
+    compute_capability: str | None = None,
 ) -> str | None:
     """Say why an engine cannot run here; None where it can. See :func:`find_engine` for the arguments."""
-    problem = _mismatch(bundle, record, library_version, device, None)
+    problem = _mismatch(bundle, record, library_version, device, compute_capability)
     return None if problem is None else f"it {problem[0]}: expected {problem[1]}, found {problem[2]}"
 
 

@@ -86,3 +86,10 @@ def test_what_cannot_be_inspected_is_one_line(tmp_path):
     done = run("inspect", tmp_path / "nothing.engine")
     assert done.returncode == 2
     assert "cannot be inspected" in done.stderr
+
+
+def test_a_build_is_written_down_for_a_device_without_tensorrt_here(bundle, tmp_path):
+    done = run("build-engine", bundle.path, "--backend", "tensorrt", "--plan-only", tmp_path / "recipe.json")
+    assert done.returncode == 0, done.stderr
+    assert "trtexec --onnx=model.onnx" in done.stderr
+    assert json.loads((tmp_path / "recipe.json").read_text())["profiles"]["faces"][2][0] == 64

@@ -26,6 +26,12 @@ from fsrfer.runtime.engine_record import BatchProfile
         (Backend.TENSORRT, {"compute_capabilities": ("8.7",)}),
         (Backend.TENSORRT, {"workspace_mib": 0}),
         (Backend.TENSORRT, {"optimization_level": 6}),
+        (Backend.TENSORRT, {"gpu_fallback": True, "precision": Precision.INT8}),
+        (Backend.TENSORRT, {"dla_core": 0, "batch": BatchProfile(4, 4, 4)}),
+        (Backend.TENSORRT, {"dla_core": 0, "precision": Precision.INT8}),
+        (Backend.TENSORRT, {"dla_core": -1, "precision": Precision.INT8, "batch": BatchProfile(4, 4, 4)}),
+        (Backend.TENSORRT_RTX, {"dla_core": 0, "precision": Precision.INT8}),
+        (Backend.ONNXRUNTIME, {"dla_core": 0, "precision": Precision.INT8}),
     ],
 )
 def test_options_without_effect_or_sense_are_refused(backend, options):
@@ -56,5 +62,8 @@ def test_the_command_builds_the_same_engine():
     assert given["hardware_compatible"]
     assert given["version_compatible"]
     assert str(given["timing_cache"]) == "kernels.cache"
+    batch = BatchProfile(16, 16, 16)
+    dla = EngineBuildConfig(Backend.TENSORRT, Precision.INT8, batch, dla_core=1, gpu_fallback=True)
+    assert dla.command(Path("bundle")).endswith("--batch 16:16:16 --dla-core 1 --gpu-fallback")
     rtx = EngineBuildConfig(Backend.TENSORRT_RTX, compute_capabilities=("8.6", "8.9")).command(Path("bundle"))
     assert "--compute-capability 8.6,8.9" in rtx

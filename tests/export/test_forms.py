@@ -48,7 +48,7 @@ def test_an_engine_of_this_machine_runs_and_one_of_another_says_why(networks, tm
     assert form.open is None
     assert "built for another processor" in form.reason
     record.write_text(json.dumps({**value, "backend": "tensorrt", "device": "Orin"}))
-    assert "no GPU" in forms_of(bundle)[-1].reason
+    assert "run on a GPU" in forms_of(bundle)[-1].reason
 
 
 def test_without_a_reference_there_is_nothing(make_bundle, tmp_path):

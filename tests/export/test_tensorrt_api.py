@@ -10,7 +10,7 @@ from types import SimpleNamespace
 import pytest
 
 from fsrfer.core import ArtifactKind, Backend, Precision
-from fsrfer.core.errors import BackendUnavailableError, MissingDependencyError
+from fsrfer.core.errors import BackendUnavailableError, EngineBuildError, MissingDependencyError
 from fsrfer.core.gpu import Gpu
 from fsrfer.export import tensorrt_api
 from fsrfer.export.engine_config import EngineBuildConfig
@@ -25,33 +25,45 @@ USED = {
         "create_builder_config",
         "create_network",
         "create_optimization_profile",
+        "num_DLA_cores",
     },
-    "BuilderFlag": {"FP16", "INT8", "VERSION_COMPATIBLE"},
+    "BuilderFlag": {"FP16", "GPU_FALLBACK", "INT8", "VERSION_COMPATIBLE"},
     "ComputeCapability": set(),
+    "DeviceType": {"DLA"},
+    "EngineInspector": {"get_engine_information"},
     "HardwareCompatibilityLevel": {"AMPERE_PLUS"},
     "IBuilderConfig": {
+        "DLA_core",
         "add_optimization_profile",
         "builder_optimization_level",
+        "can_run_on_DLA",
         "create_timing_cache",
+        "default_device_type",
         "get_timing_cache",
         "hardware_compatibility_level",
         "num_compute_capabilities",
+        "profiling_verbosity",
         "progress_monitor",
         "set_compute_capability",
         "set_flag",
         "set_memory_pool_limit",
         "set_timing_cache",
     },
+    "ICudaEngine": {"create_engine_inspector"},
+    "ILayer": {"name"},
     "ILogger": {"Severity", "log"},
-    "INetworkDefinition": {"get_input", "num_inputs"},
+    "INetworkDefinition": {"get_input", "get_layer", "num_inputs", "num_layers"},
     "IOptimizationProfile": {"set_shape"},
     "IProgressMonitor": {"phase_finish", "phase_start", "step_complete"},
     "ITensor": {"name", "shape"},
     "ITimingCache": {"serialize"},
+    "LayerInformationFormat": {"JSON"},
     "MemoryPoolType": {"WORKSPACE"},
     "NetworkDefinitionCreationFlag": {"EXPLICIT_BATCH", "STRONGLY_TYPED"},
     "OnnxParser": {"get_error", "num_errors", "parse_from_file"},
     "ParserError": {"desc", "node", "node_name", "node_operator"},
+    "ProfilingVerbosity": {"DETAILED"},
+    "Runtime": {"deserialize_cuda_engine"},
 }
 """Every class and attribute of TensorRT that engine building touches."""
 SEVERITIES = {"ERROR", "INFO", "INTERNAL_ERROR", "WARNING"}
@@ -99,6 +111,9 @@ def test_the_table_of_used_attributes_is_complete(rtx):
     unlisted = (attributes_in_sources() & everything) - named - ordinary - own
     assert not unlisted
     assert named <= attributes_in_sources() | {"IBuilderConfig", "INetworkDefinition", "ITensor", "ParserError"} | {
+        "EngineInspector",
+        "ICudaEngine",
+        "ILayer",
         "IOptimizationProfile",
         "ITimingCache",
     }
@@ -217,3 +232,58 @@ def test_log_lines_reach_logging_and_errors_are_kept(rtx, caplog):
         ("DEBUG", "chatter"),
     ]
     assert log.errors == ["broken"]
+
+
+class Accelerated:
+    """A builder, a configuration and a network with two layers, of which an accelerator can take one."""
+
+    def __init__(self, accelerators: int) -> None:
+        self.num_DLA_cores = accelerators
+        self.flags = []
+        self.num_layers = 2
+
+    def set_flag(self, flag):
+        self.flags.append(flag)
+
+    def get_layer(self, index):
+        return SimpleNamespace(name=("backbone.stem.0", "softmax")[index])
+
+    def can_run_on_DLA(self, layer):  # noqa: N802 - TensorRT's name
+        return layer.name.startswith("backbone")
+
+
+@pytest.mark.parametrize("version", ["8.6.1", "10.3.0", "11.4.0.106"])
+def test_an_accelerator_is_chosen_with_its_fallback(shared, version):
+    trt = module_of(surfaces(shared)[version])
+    jetson = Accelerated(2)
+    TensorRtApi(trt, ORIN).use_dla(jetson, jetson, 1, gpu_fallback=True)
+    assert jetson.DLA_core == 1
+    assert jetson.default_device_type == trt.DeviceType.DLA
+    assert jetson.flags == [trt.BuilderFlag.GPU_FALLBACK]
+    assert TensorRtApi(trt, ORIN).dla_layers(jetson, jetson) == (("backbone.stem.0",), ("softmax",))
+
+
+@pytest.mark.parametrize("accelerators", [0, 1])
+def test_an_accelerator_that_is_not_there_is_refused(shared, accelerators):
+    machine = Accelerated(accelerators)
+    api = TensorRtApi(module_of(surfaces(shared)["10.3.0"]), ORIN)
+    with pytest.raises(EngineBuildError, match=r"no accelerator 1 here.*leave --dla-core out"):
+        api.use_dla(machine, machine, 1, gpu_fallback=False)
+
+
+def test_an_engine_is_inspected_only_where_there_is_a_gpu(shared):
+    class Loading:
+        def __init__(self, logger):
+            self.loads = True
+
+        def deserialize_cuda_engine(self, plan):
+            return SimpleNamespace(create_engine_inspector=lambda: self) if plan == b"plan" else None
+
+        def get_engine_information(self, form):
+            return '{"Layers": ["backbone.stem.0"]}'
+
+    trt = SimpleNamespace(Runtime=Loading, LayerInformationFormat=SimpleNamespace(JSON=1))
+    log = SimpleNamespace(trt_logger=None)
+    assert TensorRtApi(trt, ORIN).inspect(b"plan", log) == {"Layers": ["backbone.stem.0"]}
+    assert TensorRtApi(trt, ORIN).inspect(b"plan for other GPUs", log) is None
+    assert TensorRtApi(trt, "no driver").inspect(b"plan", log) is None
