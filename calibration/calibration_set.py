@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,6 +14,7 @@ from ..core.errors import CalibrationError
 from ..core.files import sha256_of_bytes
 from ..core.preprocess import PreprocessSpec, preprocess
 from ..core.resample import bicubic_resize
+from ..datasets.leakage import pixel_hash
 from ..datasets.sample import FaceDataset
 
 Uint8Array = npt.NDArray[np.uint8]
@@ -32,6 +33,8 @@ class CalibrationManifest:
         samples: Number of faces.
         by_label: Number of faces of each expression.
         by_size: Number of faces of each native size in pixels.
+        left_out: Faces that were drawn and left out because the test split has them, too; None where that was not
+            looked into.
         sha256: Hash of the preprocessed faces and their sizes.
     """
 
@@ -41,6 +44,7 @@ class CalibrationManifest:
     by_label: dict[str, int]
     by_size: dict[str, int]
     sha256: str
+    left_out: int | None = None
 
 
 @dataclass(frozen=True)
@@ -59,7 +63,14 @@ class CalibrationSet:
 
     @classmethod
     def draw(
-        cls, dataset: FaceDataset, spec: PreprocessSpec, *, samples: int, sizes: Sequence[int], seed: int
+        cls,
+        dataset: FaceDataset,
+        spec: PreprocessSpec,
+        *,
+        samples: int,
+        sizes: Sequence[int],
+        seed: int,
+        test_faces: Collection[bytes] | None = None,
     ) -> CalibrationSet:
         """Draw a set from all faces of a data set.
 
@@ -69,13 +80,15 @@ class CalibrationSet:
             samples: Number of faces.
             sizes: Native face sizes in pixels, in equal shares. A face that is smaller than its share stays as it is.
             seed: Key of the draw; the same key draws the same faces.
+            test_faces: Hashes of the faces that the model is judged on (:func:`fsrfer.datasets.pixel_hashes`); they are
+                left out. None where that is not to be looked into.
 
         Raises:
             CalibrationError: The data set is empty, or a number is impossible.
         """
         _check(dataset, samples, sizes)
         pools = _shuffled_pools(dataset.label_indices, np.random.default_rng(seed))
-        return _load(dataset, spec, _balanced_draws(pools, samples, sizes), seed)
+        return _load(dataset, spec, _balanced_draws(pools, samples, sizes), seed, test_faces)
 
     @classmethod
     def draw_with_held_out(
@@ -87,6 +100,7 @@ class CalibrationSet:
         held_out: int,
         sizes: Sequence[int],
         seed: int,
+        test_faces: Collection[bytes] | None = None,
     ) -> tuple[CalibrationSet, CalibrationSet]:
         """Draw a set to calibrate on and one of other faces to check the result on; see :meth:`draw`.
 
@@ -96,7 +110,8 @@ class CalibrationSet:
         _check(dataset, samples, sizes)
         share = held_out / (samples + held_out)
         pools = _shuffled_pools(dataset.label_indices, np.random.default_rng(seed))
-        cuts = [max(1, round(share * len(pool))) if len(pool) > 1 else 0 for pool in pools]
+        # Both parts get a face of every expression that has two.
+        cuts = [min(max(1, round(share * len(pool))), len(pool) - 1) for pool in pools]
         checked = [pool[:cut] for pool, cut in zip(pools, cuts, strict=True) if cut]
         if not checked or held_out < 1:
             raise CalibrationError(
@@ -106,8 +121,8 @@ class CalibrationSet:
             )
         calibrated = [pool[cut:] for pool, cut in zip(pools, cuts, strict=True)]
         return (
-            _load(dataset, spec, _balanced_draws(calibrated, samples, sizes), seed),
-            _load(dataset, spec, _balanced_draws(checked, held_out, sizes), seed),
+            _load(dataset, spec, _balanced_draws(calibrated, samples, sizes), seed, test_faces),
+            _load(dataset, spec, _balanced_draws(checked, held_out, sizes), seed, test_faces),
         )
 
     def feeds(self, graph: GraphSpec, batch_size: int = 16) -> Iterator[dict[str, npt.NDArray[np.generic]]]:
@@ -149,19 +164,32 @@ def _balanced_draws(pools: Sequence[npt.NDArray[np.int64]], samples: int, sizes:
     return draws
 
 
-def _load(dataset: FaceDataset, spec: PreprocessSpec, draws: Sequence[Draw], seed: int) -> CalibrationSet:
-    samples = [dataset[index] for index, _ in draws]
-    images = [_shrunk(sample.image, size) for sample, (_, size) in zip(samples, draws, strict=True)]
-    faces, face_size_px = preprocess(images, spec)
-    labels = Counter(dataset.labels[sample.label] for sample in samples)
+def _load(
+    dataset: FaceDataset,
+    spec: PreprocessSpec,
+    draws: Sequence[Draw],
+    seed: int,
+    test_faces: Collection[bytes] | None,
+) -> CalibrationSet:
+    drawn = [(dataset[index], size) for index, size in draws]
+    kept = [(sample, size) for sample, size in drawn if not test_faces or pixel_hash(sample.image) not in test_faces]
+    if not kept:
+        raise CalibrationError(
+            f"all faces drawn from {dataset.dataset_id} are test faces",
+            expected="faces that the model is not judged on",
+            fix="calibrate on the split that the model was trained on",
+        )
+    faces, face_size_px = preprocess([_shrunk(sample.image, size) for sample, size in kept], spec)
+    labels = Counter(dataset.labels[sample.label] for sample, _ in kept)
     sizes = Counter(round(float(size)) for size in face_size_px)
     manifest = CalibrationManifest(
         dataset_id=dataset.dataset_id,
         seed=seed,
-        samples=len(samples),
+        samples=len(kept),
         by_label={label: labels[label] for label in dataset.labels},
         by_size={str(size): sizes[size] for size in sorted(sizes, reverse=True)},
         sha256=sha256_of_bytes(faces.tobytes() + face_size_px.tobytes()),
+        left_out=None if test_faces is None else len(drawn) - len(kept),
     )
     return CalibrationSet(faces, face_size_px, manifest)
 

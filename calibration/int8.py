@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -22,7 +23,13 @@ if TYPE_CHECKING:
     import onnx
 
 
-def calibrate_int8(bundle: ModelBundle, dataset: FaceDataset, config: Int8Config | None = None) -> ModelBundle:
+def calibrate_int8(
+    bundle: ModelBundle,
+    dataset: FaceDataset,
+    config: Int8Config | None = None,
+    *,
+    test_faces: Collection[bytes] | None = None,
+) -> ModelBundle:
     """Quantise a bundle's fused graph and check the result on faces that it was not calibrated on.
 
     Nothing is stored where the check fails.
@@ -31,6 +38,8 @@ def calibrate_int8(bundle: ModelBundle, dataset: FaceDataset, config: Int8Config
         bundle: A bundle with its ``model.onnx``.
         dataset: Faces like those that the model will meet; the training split, usually.
         config: How to quantise.
+        test_faces: Hashes of the faces that the model is judged on; they are left out (see
+            :meth:`CalibrationSet.draw`).
 
     Returns:
         The bundle with a graph for TensorRT, a graph for CPUs, and a :class:`QuantizationReport` in
@@ -53,6 +62,7 @@ def calibrate_int8(bundle: ModelBundle, dataset: FaceDataset, config: Int8Config
         held_out=config.held_out,
         sizes=config.sizes,
         seed=config.seed,
+        test_faces=test_faces,
     )
     builder = Int8Builder.measured(onnx.load(source), manifest.graph, calibration, config)
     graphs = {kind: builder.build(kind) for kind in INT8_KINDS}

@@ -16,6 +16,7 @@ from ..datasets import Track, evaluate_by_size, open_dataset, with_labels
 from ..datasets.confidence import fit_temperature_bands
 from ..runtime.opening import open_bundle
 from . import sensitivity
+from .calibration_data import test_faces_of
 from .console import NOTES, print_json, print_table, progress_bar
 from .parsing import parse_sizes
 
@@ -62,7 +63,8 @@ def int8(
         keep_float=tuple(keep_fp32 or ()),
         min_agreement=min_agreement,
     )
-    stored = calibrate_int8(ModelBundle.load(bundle), open_dataset(data, split), config)
+    dataset = open_dataset(data, split)
+    stored = calibrate_int8(ModelBundle.load(bundle), dataset, config, test_faces=test_faces_of(data, split))
     for kind in (ArtifactKind.ONNX_INT8_TENSORRT, ArtifactKind.ONNX_INT8_CPU):
         NOTES.print(f"wrote {stored.artifact_path(kind)}")
     calibration = stored.manifest.calibration or {}

@@ -21,7 +21,7 @@ from ..runtime.opening import artifact_for, open_bundle
 from ..runtime.pipeline import PipelineOptions, PipelineReport, StreamPipeline
 from ..runtime.recorded_boxes import RecordedBoxes
 from ..runtime.shipped import default_bundle_path
-from ..runtime.sinks import AnnotatedPictureSink, AnnotatedVideoSink, JsonLinesSink, ResultSink
+from ..runtime.sinks import AnnotatedPictureSink, AnnotatedVideoSink, CalibrationRecorder, JsonLinesSink, ResultSink
 from ..runtime.sources import SourceKind, SourceSpec, open_source, parse_sources
 from .console import NOTES
 from .face_finding import FaceFinding, describe_faces
@@ -81,6 +81,10 @@ def run(
         bool, typer.Option("--faces-only", help="The pictures are ready-made face crops: run no detector.")
     ] = False,
     output: Annotated[Path | None, typer.Option(help="Write the JSON lines to this file, not to stdout.")] = None,
+    record_calibration: Annotated[
+        Path | None,
+        typer.Option(help="Keep face crops in this folder for `fsrfer-calibrate int8`: pictures of people's faces."),
+    ] = None,
     max_frames: Annotated[int | None, typer.Option(min=1, help="End each source after so many frames.")] = None,
     quiet: Annotated[bool, typer.Option("--quiet", help="Show no progress and no summary.")] = False,
 ) -> None:
@@ -112,6 +116,11 @@ def run(
         face_detector = None if faces_only else finding.open(stack, threads)
         _describe(bundle, precision, backend, engine, face_detector, specs)
         sinks = [stack.enter_context(sink) for sink in _open_sinks(stack, specs, output, annotated)]
+        if record_calibration is not None:
+            margin = classifier.manifest.preprocess.crop_margin
+            recorder = CalibrationRecorder(record_calibration, classifier.labels, margin)
+            sinks.append(stack.enter_context(recorder))
+            _note(f"recording face crops into {record_calibration}: tell the people, and delete them afterwards")
         pipeline = StreamPipeline(
             [open_source(spec) for spec in specs], classifier, face_detector, PipelineOptions(max_frames=max_frames)
         )

@@ -22,6 +22,7 @@ from ..core.files import write_json
 from ..core.provenance import installed_versions
 from ..core.schema import to_mapping
 from ..datasets import SPEC_FORMS, Track, evenly_spread, open_dataset
+from .calibration_data import test_faces_of
 from .console import NOTES, print_json, print_table, progress_bar
 from .launch import needing_extra
 from .parsing import parse_sizes
@@ -136,7 +137,9 @@ def _search(
 
 def _store(bundle: ModelBundle, data: str, split: str, config: Int8Config, found: MixSearch) -> None:
     kept = (*config.keep_float, *(f"^{re.escape(name)}$" for name in found.kept_float))
-    stored = calibrate_int8(bundle, open_dataset(data, split), replace(config, keep_float=kept))
+    stored = calibrate_int8(
+        bundle, open_dataset(data, split), replace(config, keep_float=kept), test_faces=test_faces_of(data, split)
+    )
     for kind in (ArtifactKind.ONNX_INT8_TENSORRT, ArtifactKind.ONNX_INT8_CPU):
         NOTES.print(f"wrote {stored.artifact_path(kind)}", markup=False, soft_wrap=True)
 

@@ -4,6 +4,7 @@ from .degradation import EVALUATION_SIZES, paper_sizes, shrink
 from .evaluation import EvaluationReport, SizeReport, evaluate_by_size
 from .faults import SkippedFile
 from .in_memory import InMemoryFaces
+from .leakage import pixel_hash, pixel_hashes
 from .opening import SPEC_FORMS, open_dataset
 from .sample import FaceDataset, FaceSample
 from .splits import SPLITS
@@ -28,6 +29,8 @@ __all__ = [
     "evenly_spread",
     "open_dataset",
     "paper_sizes",
+    "pixel_hash",
+    "pixel_hashes",
     "shrink",
     "sized_batches",
     "with_labels",

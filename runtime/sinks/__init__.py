@@ -2,6 +2,7 @@
 
 from .annotated_pictures import AnnotatedPictureSink
 from .annotated_video import AnnotatedVideoSink
+from .calibration_recorder import CalibrationRecorder
 from .drawing import annotate
 from .json_lines import JsonLinesSink, frame_record, output_schema
 from .sink import ResultSink
@@ -9,6 +10,7 @@ from .sink import ResultSink
 __all__ = [
     "AnnotatedPictureSink",
     "AnnotatedVideoSink",
+    "CalibrationRecorder",
     "JsonLinesSink",
     "ResultSink",
     "annotate",

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from fsrfer.calibration import CalibrationSet
 from fsrfer.core import GraphSpec, PreprocessSpec
 from fsrfer.core.errors import CalibrationError
+from fsrfer.datasets import Subset, pixel_hashes
 from fsrfer.datasets.in_memory import InMemoryFaces
 
 SPEC = PreprocessSpec(height=16, width=16)
@@ -106,3 +107,26 @@ def test_feeds_are_named_as_the_graph_wants_them():
     assert [len(batch["x"]) for batch in batches] == [4, 4, 2]
     assert np.array_equal(np.concatenate([batch["px"] for batch in batches]), drawn.face_size_px)
     assert set(next(drawn.feeds(GraphSpec()))) == {"faces"}
+
+
+def test_faces_of_the_test_split_are_left_out_and_counted(noise):
+    forbidden = pixel_hashes(Subset(noise, range(0, len(noise), 2)))
+    drawn = CalibrationSet.draw(noise, SPEC, samples=40, sizes=(24, 12), seed=0, test_faces=forbidden)
+    assert drawn.manifest.left_out == 40 - len(drawn) > 0
+    assert drawn.manifest.samples == len(drawn) == sum(drawn.manifest.by_label.values())
+    free = CalibrationSet.draw(noise, SPEC, samples=40, sizes=(24, 12), seed=0, test_faces=frozenset())
+    assert free.manifest.left_out == 0
+    assert CalibrationSet.draw(noise, SPEC, samples=40, sizes=(24, 12), seed=0).manifest.left_out is None
+
+
+def test_calibrating_on_the_test_split_is_refused(noise):
+    with pytest.raises(CalibrationError, match="are test faces"):
+        CalibrationSet.draw(noise, SPEC, samples=40, sizes=(24,), seed=0, test_faces=pixel_hashes(noise))
+
+
+@pytest.mark.parametrize(("samples", "held_out"), [(1, 1000), (1000, 1)])
+def test_both_parts_get_faces_however_unequal_they_are(samples, held_out):
+    one, other = CalibrationSet.draw_with_held_out(
+        faces_of(3, 2, 9), SPEC, samples=samples, held_out=held_out, sizes=(16,), seed=0
+    )
+    assert (len(one), len(other)) == (samples, held_out)

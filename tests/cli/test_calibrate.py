@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 
@@ -62,6 +63,28 @@ def test_both_graphs_are_stored_and_reported(bundle, faces):
     assert "24 px" in table.stdout
 
 
+def test_faces_of_the_test_split_are_left_out(bundle, faces, tmp_path):
+    shutil.copytree(faces, tmp_path / "leaky")
+    for label in LABELS:
+        shutil.copy(faces / "train" / label / "0.png", tmp_path / "leaky" / "test" / label / "0.png")
+    words = ("int8", bundle.path, "--samples", 24, "--held-out", 6, "--sizes", "24,12", "--min-agreement", 0, "--json")
+    done = run(*words, "--data", f"folder:{tmp_path / 'leaky'}")
+    calibration = json.loads(done.stdout)
+    assert calibration["calibrated_on"]["left_out"] + calibration["checked_on"]["left_out"] > 0
+    refused = run(*words, "--data", f"folder:{faces}", "--split", "test")
+    assert refused.returncode == 1
+    assert "not calibrated on what it is judged on" in refused.stderr
+
+
+def test_recorded_crops_have_no_test_split_and_that_is_said(bundle, faces, tmp_path):
+    shutil.copytree(faces / "train", tmp_path / "recorded" / "train")
+    words = ("--samples", 12, "--held-out", 6, "--sizes", "24,12", "--min-agreement", 0, "--json")
+    done = run("int8", bundle.path, "--data", f"folder:{tmp_path / 'recorded'}", *words)
+    assert done.returncode == 0, done.stderr
+    assert "no test split to compare with" in done.stderr
+    assert json.loads(done.stdout)["calibrated_on"]["left_out"] is None
+
+
 def test_calibration_needs_data(bundle):
     done = run("int8", bundle.path)
     assert done.returncode == 2
@@ -96,3 +119,19 @@ def test_temperatures_need_faces_of_the_models_expressions(bundle, tmp_path):
     done = run("temperature", bundle.path, "--data", f"folder:{tmp_path}")
     assert done.returncode == 1
     assert "Traceback" not in done.stderr
+
+
+def test_layers_are_ranked_and_a_mix_is_found_and_stored(bundle, faces, tmp_path):
+    words = ("sensitivity", bundle.path, "--data", f"folder:{faces}", "--sizes", "24,12", "--samples", 12)
+    done = run(*words, "--ranked-on", 12, "--max-drop", 100, "--store", "--output", tmp_path / "report", "--json")
+    assert done.returncode == 0, done.stderr
+    result = json.loads(done.stdout)
+    assert result == json.loads((tmp_path / "report" / "sensitivity.json").read_text())
+    assert [layer["worst"] for layer in result["layers"]] == sorted(
+        (x["worst"] for x in result["layers"]), reverse=True
+    )
+    assert result["mix"]["kept_float"] == []
+    assert (tmp_path / "report" / "sensitivity.png").stat().st_size > 5_000
+    assert ModelBundle.load(bundle.path).has(ArtifactKind.ONNX_INT8_CPU)
+    table = run(*words, "--target", "tensorrt", "--ranked-on", 12)
+    assert "damage of INT8 in each layer alone" in table.stdout

@@ -76,6 +76,20 @@ def test_a_video_gives_one_valid_line_a_frame(bundle, yunet, classroom):
     assert "10 frames, 40 faces" in done.stderr
 
 
+def test_crops_are_recorded_only_where_asked_for(bundle, faces, tmp_path):
+    done = run(faces, "--bundle", bundle, "--faces-only", "--record-calibration", tmp_path / "crops")
+    assert done.returncode == 0, done.stderr
+    assert "tell the people" in done.stderr
+    assert len(list((tmp_path / "crops" / "train").glob("*/*.png"))) == 3
+
+
+def test_a_gpu_that_is_not_there_is_no_matter_of_fallback(bundle, faces):
+    done = run(faces, "--bundle", bundle, "--faces-only", "--backend", "tensorrt")
+    assert done.returncode == 1
+    assert "engines run on a GPU" in done.stderr
+    assert done.stdout == ""
+
+
 def test_quiet_says_nothing(bundle, faces):
     done = run(faces, "--bundle", bundle, "--faces-only", "--quiet")
     assert (done.returncode, done.stderr) == (0, "")
