@@ -195,6 +195,11 @@ def _print_record(record: EngineRecord, as_json: bool) -> None:
         ("built in", f"{record.build_seconds:.2f} s, {record.created}"),
         ("built by", record.command),
     ]
+    if record.int8_layers or record.not_int8_layers:
+        total = len(record.int8_layers) + len(record.not_int8_layers)
+        rows.append(("layers in INT8", f"{len(record.int8_layers)} of {total} that the graph quantises"))
+    if record.not_int8_layers:
+        rows.append(("quantised, yet not in INT8", ", ".join(record.not_int8_layers)))
     if record.on_dla or record.not_on_dla:
         rows.insert(4, ("layers on the accelerator", str(len(record.on_dla))))
         rows.insert(5, ("layers on the GPU instead", ", ".join(record.not_on_dla) or "none"))

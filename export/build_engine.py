@@ -78,10 +78,12 @@ def build_engine(
     with atomic_path(plan.engine) as temporary:
         details = compiler.compile(plan.graph, temporary, config, on_progress)
         record = _record(bundle, config, plan, temporary, time.perf_counter() - started)
-    if details.layers is not None:
-        write_json(layers_path(plan.engine), details.layers)
-    if config.dla_core is not None:
-        record = replace(record, on_dla=details.on_dla, not_on_dla=details.not_on_dla)
+    if details.layers or details.inspection is not None:
+        described = {"layers": to_mapping(details.layers), "inspector": details.inspection}
+        write_json(layers_path(plan.engine), described)
+    if details.int8 is not None:
+        record = replace(record, int8_layers=details.int8.int8, not_int8_layers=details.int8.not_int8)
+    record = replace(record, on_dla=details.on_dla, not_on_dla=details.not_on_dla)
     record.write(record_path(plan.engine))
     return record
 

@@ -9,6 +9,7 @@ from typing import Any, Protocol
 
 from ..core.bundle import ArtifactKind
 from .engine_config import EngineBuildConfig
+from .engine_layers import EngineLayer, Int8Account
 
 OnProgress = Callable[[str, int, int], None]
 """Called with the name of a phase of the build, the steps done and all steps of it."""
@@ -19,13 +20,16 @@ class BuildDetails:
     """What a compiler knows about an engine once it is built.
 
     Attributes:
-        layers: TensorRT's description of the engine's layers, as its inspector gives it; None where it cannot be had:
-            without a GPU, or from ONNX Runtime.
+        layers: The engine's layers as TensorRT's log gives them; empty from ONNX Runtime.
+        inspection: The same from TensorRT's inspector, in more detail; None where there is no GPU to ask it on.
+        int8: Where the graph's quantisation went; None for other number formats.
         on_dla: Layers that a deep learning accelerator can take; empty where none was asked for.
         not_on_dla: Layers that it cannot take.
     """
 
-    layers: Any = None
+    layers: tuple[EngineLayer, ...] = ()
+    inspection: Any = None
+    int8: Int8Account | None = None
     on_dla: tuple[str, ...] = ()
     not_on_dla: tuple[str, ...] = ()
 

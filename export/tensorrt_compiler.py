@@ -14,6 +14,7 @@ from ..runtime.engine_record import BatchProfile
 from ..runtime.tensorrt_module import TensorRtLog
 from .engine_compiler import BuildDetails, OnProgress
 from .engine_config import PORTABLE_COMPUTE_CAPABILITIES, EngineBuildConfig
+from .engine_layers import account_for_int8, parse_layers
 from .tensorrt_api import TensorRtApi, load_tensorrt
 
 _MIB = 1 << 20
@@ -94,7 +95,14 @@ class TensorRtCompiler:
         engine.write_bytes(memoryview(plan))
         if config.timing_cache is not None:
             write_bytes(config.timing_cache, memoryview(builder_config.get_timing_cache().serialize()).tobytes())
-        return BuildDetails(self._api.inspect(plan, log), on_dla, not_on_dla)
+        layers = parse_layers(log.layers)
+        return BuildDetails(
+            layers=layers,
+            inspection=self._api.inspect(plan, log),
+            int8=account_for_int8(graph, layers) if config.precision is Precision.INT8 and layers else None,
+            on_dla=on_dla,
+            not_on_dla=not_on_dla,
+        )
 
     def _parse(self, graph: Path, network: Any, log: TensorRtLog) -> None:
         parser = self._api.trt.OnnxParser(network, log.trt_logger)

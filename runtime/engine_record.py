@@ -79,6 +79,9 @@ class EngineRecord:
         created: UTC time, ISO 8601.
         command: Command that builds it.
         options: All options of the build.
+        int8_layers: Nodes with weights that the engine computes in INT8, as its build log shows; empty for other
+            formats.
+        not_int8_layers: Nodes that are quantised in the graph, and that the engine computes otherwise all the same.
         on_dla: Layers that the deep learning accelerator takes; empty where the engine is for the GPU.
         not_on_dla: Layers that run on the GPU instead.
         schema_version: Version of this layout.
@@ -101,6 +104,8 @@ class EngineRecord:
     created: str
     command: str
     options: dict[str, Any] = field(default_factory=dict)
+    int8_layers: tuple[str, ...] = ()
+    not_int8_layers: tuple[str, ...] = ()
     on_dla: tuple[str, ...] = ()
     not_on_dla: tuple[str, ...] = ()
     schema_version: int = SCHEMA_VERSION

@@ -62,12 +62,14 @@ class TensorRtLog:
 
     Attributes:
         errors: Messages of errors. A failed call returns nothing; why is only here.
+        layers: Lines that describe the layers of an engine that was built.
         trt_logger: The object to give to TensorRT.
     """
 
     def __init__(self, trt: Any) -> None:
         self.errors: list[str] = []
-        self.trt_logger = _log_bridge(trt, self.errors)
+        self.layers: list[str] = []
+        self.trt_logger = _log_bridge(trt, self.errors, self.layers)
 
     @property
     def reason(self) -> str:
@@ -75,7 +77,7 @@ class TensorRtLog:
         return "; ".join(self.errors[-3:]) or "no reason given"
 
 
-def _log_bridge(trt: Any, errors: list[str]) -> Any:
+def _log_bridge(trt: Any, errors: list[str], layers: list[str]) -> Any:
     severity = trt.ILogger.Severity
     levels = {
         severity.INTERNAL_ERROR: logging.ERROR,
@@ -90,6 +92,7 @@ def _log_bridge(trt: Any, errors: list[str]) -> Any:
 
         def log(self, severity: Any, message: str) -> None:
             level = levels.get(severity, logging.DEBUG)
+            layers.extend(line for line in message.splitlines() if ", LayerType: " in line)
             if level == logging.ERROR:
                 errors.append(message.strip())
                 level = logging.INFO  # the exception carries it; no need to say it twice
