@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import json
+import re
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -287,3 +288,29 @@ def test_an_engine_is_inspected_only_where_there_is_a_gpu(shared):
     assert TensorRtApi(trt, ORIN).inspect(b"plan", log) == {"Layers": ["backbone.stem.0"]}
     assert TensorRtApi(trt, ORIN).inspect(b"plan for other GPUs", log) is None
     assert TensorRtApi(trt, "no driver").inspect(b"plan", log) is None
+
+
+COLUMNS = {
+    "8.6.1": ("8.6.1",),
+    "10.3": ("10.3.0",),
+    "10.13, 10.16": ("10.13.3.9", "10.16.1.11"),
+    "11.0, 11.4": ("11.0.0.114", "11.4.0.106"),
+    "RTX 1.7.1": ("rtx",),
+}
+
+
+def test_the_documented_table_is_that_of_the_real_bindings(shared):
+    """docs/engines.md says which version has which name."""
+    versions = surfaces(shared)
+    text = (Path(__file__).parents[2] / "docs" / "engines.md").read_text(encoding="utf-8")
+    table = text[text.index("| what |") :].split("\n\n")[0].splitlines()
+    header = [cell.strip() for cell in table[0].strip("|").split("|")][1:]
+    assert header == list(COLUMNS)
+    rows = table[2:]
+    assert len(rows) >= 8
+    for row in rows:
+        names, *cells = [cell.strip() for cell in row.strip("|").split("|")]
+        for column, cell in zip(header, cells, strict=True):
+            for name in re.findall(r"`(\w+)\.(\w+)`", names):
+                found = {name[1] in versions[version].get(name[0], ()) for version in COLUMNS[column]}
+                assert found == {cell == "yes"}, f"{name} in {column}"
