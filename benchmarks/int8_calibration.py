@@ -9,12 +9,15 @@ Ranges come from the training split, figures from the test split. ``--graph NAME
 import argparse
 import statistics
 import time
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import numpy as np
 import onnx
+from onnxruntime.quantization import CalibrationDataReader, QuantFormat, QuantType, quantize_static
 
 from fsrfer.calibration import CalibrationSet, Int8Config, RangeMethod
 from fsrfer.calibration.activation_histograms import measure_histograms
@@ -128,6 +131,33 @@ class Study:
         print(name, *row, flush=True)
         return row
 
+    def plain_onnxruntime(self, kind: ArtifactKind) -> onnx.ModelProto:
+        """Return what ONNX Runtime's own static quantisation makes of the graph, with its defaults."""
+        faces = self.draw(SIZES)
+
+        class Faces(CalibrationDataReader):
+            def __init__(self, feeds: Iterable[dict[str, np.ndarray]]) -> None:
+                self._feeds = iter(feeds)
+
+            def get_next(self) -> dict[str, np.ndarray] | None:
+                return next(self._feeds, None)
+
+        activations = QuantType.QUInt8 if kind is ArtifactKind.ONNX_INT8_CPU else QuantType.QInt8
+        symmetric = {"ActivationSymmetric": True, "QuantizeBias": False} if activations is QuantType.QInt8 else {}
+        with TemporaryDirectory() as folder:
+            path = Path(folder) / "int8.onnx"
+            quantize_static(
+                self.bundle.artifact_path(ArtifactKind.ONNX_FP32),
+                path,
+                Faces(faces.feeds(self.names)),
+                quant_format=QuantFormat.QDQ,
+                per_channel=True,
+                activation_type=activations,
+                weight_type=QuantType.QInt8,
+                extra_options=symmetric,
+            )
+            return onnx.load(path)
+
     def methods(self, others: list[str]) -> str:
         """Compare methods on faces of all sizes, and graphs of other tools."""
         faces, rows = self.draw(SIZES), {}
@@ -136,6 +166,9 @@ class Study:
             for kind in INT8_KINDS:
                 name = f"{method}, {TARGETS[kind]}"
                 rows[name] = self.judge(name, builder.build(kind), kind, timed=True)
+        for kind in INT8_KINDS:
+            name = f"ONNX Runtime's quantize_static, {TARGETS[kind]}"
+            rows[name] = self.judge(name, self.plain_onnxruntime(kind), kind, timed=True)
         for entry in others:
             name, _, path = entry.partition("=")
             rows[name] = self.judge(name, onnx.load(path), ArtifactKind.ONNX_INT8_TENSORRT, timed=True)

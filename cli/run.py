@@ -14,9 +14,8 @@ from typing import Annotated
 import typer
 
 from ..core.errors import SourceError, UsageError
-from ..core.options import Backend, Precision
+from ..core.options import Backend, Precision, Provider
 from ..runtime.detection import FaceDetector
-from ..runtime.onnxruntime_runner import CPU_PROVIDER
 from ..runtime.opening import artifact_for, open_bundle
 from ..runtime.pipeline import PipelineOptions, PipelineReport, StreamPipeline
 from ..runtime.recorded_boxes import RecordedBoxes
@@ -59,6 +58,9 @@ def run(
         Backend,
         typer.Option(help="Library that runs the model; tensorrt and tensorrt-rtx run the engine for this GPU."),
     ] = Backend.ONNXRUNTIME,
+    provider: Annotated[
+        Provider, typer.Option(help="Where ONNX Runtime runs the graph; with fsrfer[gpu], also cuda and tensorrt.")
+    ] = Provider.CPU,
     engine: Annotated[
         bool,
         typer.Option("--engine", help="On onnxruntime, run the engine that `build-engine` made for this machine."),
@@ -107,6 +109,7 @@ def run(
                 bundle,
                 precision=precision,
                 threads=threads,
+                providers=provider.names,
                 max_batch=max_batch,
                 abstain_below=abstain_below,
                 backend=backend,
@@ -114,7 +117,7 @@ def run(
             )
         )
         face_detector = None if faces_only else finding.open(stack, threads)
-        _describe(bundle, precision, backend, engine, face_detector, specs)
+        _describe(bundle, precision, backend, provider, engine, face_detector, specs)
         sinks = [stack.enter_context(sink) for sink in _open_sinks(stack, specs, output, annotated)]
         if record_calibration is not None:
             margin = classifier.manifest.preprocess.crop_margin
@@ -191,13 +194,18 @@ def _describe(
     bundle: Path,
     precision: Precision,
     backend: Backend,
+    provider: Provider,
     engine: bool,
     detector: FaceDetector | RecordedBoxes | None,
     specs: Sequence[SourceSpec],
 ) -> None:
     on_onnxruntime = backend is Backend.ONNXRUNTIME
-    graph = artifact_for(precision).file_name if on_onnxruntime and not engine else "engine for this machine"
-    place = CPU_PROVIDER if on_onnxruntime else backend.value
+    graph = (
+        artifact_for(precision, provider.names).file_name
+        if on_onnxruntime and not engine
+        else "engine for this machine"
+    )
+    place = provider.names[0] if on_onnxruntime else backend.value
     _note(f"model     {bundle}: {graph} ({precision.value}) on {place}")
     _note(f"detector  {describe_faces(detector)}")
     for spec in specs:

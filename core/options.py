@@ -27,3 +27,23 @@ class Arithmetic(str, Enum):
     FP32 = "fp32"
     BF16 = "bf16"
     """Half the memory traffic; faster where the processor multiplies bfloat16 (AVX512_BF16, AMX, Ampere GPUs)."""
+
+
+class Provider(str, Enum):
+    """Execution provider of ONNX Runtime."""
+
+    CPU = "cpu"
+    CUDA = "cuda"
+    TENSORRT = "tensorrt"
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """What ONNX Runtime calls it, and those that take what it cannot; the first one must really be bound."""
+        return _PROVIDERS[self]
+
+
+_PROVIDERS = {
+    Provider.CPU: ("CPUExecutionProvider",),
+    Provider.CUDA: ("CUDAExecutionProvider", "CPUExecutionProvider"),
+    Provider.TENSORRT: ("TensorrtExecutionProvider", "CUDAExecutionProvider", "CPUExecutionProvider"),
+}

@@ -90,6 +90,14 @@ def test_a_gpu_that_is_not_there_is_no_matter_of_fallback(bundle, faces):
     assert done.stdout == ""
 
 
+@pytest.mark.parametrize(("provider", "named"), [("cuda", "CUDAExecutionProvider"), ("tensorrt", "Tensorrt")])
+def test_a_provider_that_is_not_there_is_no_matter_of_fallback(bundle, faces, provider, named):
+    done = run(faces, "--bundle", bundle, "--faces-only", "--provider", provider)
+    assert done.returncode == 1
+    assert named in done.stderr
+    assert done.stdout == ""
+
+
 def test_quiet_says_nothing(bundle, faces):
     done = run(faces, "--bundle", bundle, "--faces-only", "--quiet")
     assert (done.returncode, done.stderr) == (0, "")
