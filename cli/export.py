@@ -33,7 +33,7 @@ def onnx(
     data: Annotated[str, typer.Option(help="Faces for the proof of parity, such as ferplus:PATH.")] = "procedural",
     faces: Annotated[int, typer.Option(min=1, help="How many of them.")] = 64,
     sizes: Annotated[str, typer.Option(help="Native face sizes in pixels to prove parity at.")] = "48,24,16,12,8",
-    opset: Annotated[int, typer.Option(help="ONNX operator set.")] = 18,
+    opset: Annotated[int, typer.Option(min=17, help="ONNX operator set; TensorRT 8.6 reads 17.")] = 17,
     as_json: Annotated[bool, typer.Option("--json", help="Print the comparison as JSON.")] = False,
 ) -> None:
     """Fuse backbone, generator and classifier into one ONNX graph, and prove that it equals PyTorch's.

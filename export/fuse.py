@@ -23,13 +23,16 @@ from ..core.preprocess import PreprocessSpec
 from ..runtime.classifier import ExpressionClassifier
 from ..runtime.onnxruntime_runner import OnnxRuntimeRunner
 from ..training.models.network import ExpressionNetwork, load_network
+from . import older_opset
 from .golden import golden_vectors
 from .metadata import graph_metadata, set_metadata
 from .node_names import name_nodes
 from .parity import ParityReport, compare
 
-DEFAULT_OPSET = 18
-"""Understood by every TensorRT since 10.0, ONNX Runtime's quantiser and every ONNX Runtime since 1.14."""
+DEFAULT_OPSET = 17
+"""Understood by every TensorRT since 8.6, ONNX Runtime's quantiser and every ONNX Runtime since 1.12."""
+
+_OLDEST_EXPORTED = 18  # by PyTorch's exporter
 
 MAX_LOGIT_ERROR = 1e-3
 _MAX_IR_VERSION = 10  # ONNX Runtime 1.18 to 1.21, which JetPack users still have, read no newer file
@@ -72,7 +75,7 @@ def export_onnx(
         bundle: A trained bundle.
         faces: Faces for the proof, uint8, one or more, at least as large as the largest size.
         sizes: Native face sizes in pixels to prove it at, one or more.
-        opset: ONNX operator set, 18 or newer (PyTorch's exporter writes nothing older).
+        opset: ONNX operator set, 17 or newer.
 
     Returns:
         The bundle with its ``model.onnx`` and golden vectors for it, and the comparison.
@@ -125,6 +128,12 @@ def trace(network: nn.Module, spec: PreprocessSpec, graph: GraphSpec, *, opset: 
     Raises:
         EngineBuildError: PyTorch's exporter failed, or did not write the operator set that was asked for.
     """
+    if opset < older_opset.OPSET:
+        raise EngineBuildError(
+            "the graph cannot be written in so old an operator set",
+            expected=f"{older_opset.OPSET} or newer",
+            found=opset,
+        )
     batch = torch.export.Dim("batch", min=1, max=_MAX_BATCH)
     # Two faces, not one: an axis of length 1 would be taken for a constant.
     example = [torch.zeros(2, spec.channels, spec.height, spec.width, dtype=torch.uint8)]
@@ -144,7 +153,7 @@ def trace(network: nn.Module, spec: PreprocessSpec, graph: GraphSpec, *, opset: 
                 dynamic_shapes=dynamic_shapes,
                 input_names=input_names,
                 output_names=[graph.logits_output, graph.probabilities_output],
-                opset_version=opset,
+                opset_version=max(opset, _OLDEST_EXPORTED),
                 optimize=True,
                 verbose=False,
             )
@@ -153,8 +162,10 @@ def trace(network: nn.Module, spec: PreprocessSpec, graph: GraphSpec, *, opset: 
     if program is None:
         raise EngineBuildError("PyTorch's exporter returned no program")
     model = program.model_proto
-    _check_opset(model, opset)
+    _check_opset(model, max(opset, _OLDEST_EXPORTED))
     name_nodes(model)
+    if opset == older_opset.OPSET:
+        older_opset.to_opset_17(model)
     model.ir_version = min(model.ir_version, _MAX_IR_VERSION)
     return model
 

@@ -13,6 +13,7 @@ from fsrfer.core.errors import BundleError, UsageError
 from fsrfer.core.files import sha256_of_file
 from fsrfer.export.build_recipe import plan_recipe
 from fsrfer.export.engine_config import EngineBuildConfig
+from fsrfer.export.older_opset import to_opset_17
 from fsrfer.runtime.engine_record import BatchProfile
 
 PROFILE = BatchProfile(1, 4, 8)
@@ -65,6 +66,16 @@ def test_the_commands_say_all_that_was_asked_for(bundle):
 
 def test_tensorrt_8_6_is_offered_only_a_graph_that_it_reads(bundle):
     assert plan_recipe(bundle, EngineBuildConfig(Backend.TENSORRT, Precision.INT8)).trtexec_8_6 is None
+
+
+def test_graphs_of_operator_set_17_are_for_tensorrt_8_6_too(networks, tmp_path):
+    model = networks.residual_model()
+    to_opset_17(model)
+    bundle = networks.write_residual_bundle(tmp_path / "bundle", model=model)
+    recipe = plan_recipe(bundle, EngineBuildConfig(Backend.TENSORRT))
+    assert recipe.opset == 17
+    assert "--stronglyTyped" not in recipe.trtexec_8_6
+    assert recipe.trtexec == recipe.trtexec_8_6 + " --stronglyTyped"
 
 
 @pytest.mark.parametrize("backend", [Backend.ONNXRUNTIME, Backend.TENSORRT_RTX])
