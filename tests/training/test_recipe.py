@@ -48,7 +48,9 @@ def test_all_methods_share_backbone_classifier_and_teacher():
     assert paper.backbone == full_size.backbone == mixed.backbone == replace(edge.backbone, size_conditioned=False)
     assert paper.classifier == full_size.classifier == mixed.classifier == edge.classifier
     assert paper.extractor == full_size.extractor == edge.extractor
-    assert replace(mixed.extractor, face_sizes=full_size.extractor.face_sizes) == full_size.extractor
+    unequal = {"face_sizes": full_size.extractor.face_sizes, "epochs": full_size.extractor.epochs}
+    assert replace(mixed.extractor, **unequal) == full_size.extractor
+    assert mixed.extractor.epochs == edge.extractor.epochs + edge.super_resolution.epochs
     assert paper.augmentation == full_size.augmentation == mixed.augmentation
     assert edge.augmentation.shift > mixed.augmentation.shift
 
