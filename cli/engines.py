@@ -86,6 +86,10 @@ def build_engine(
     gpu_fallback: Annotated[
         bool, typer.Option("--gpu-fallback", help="Run on the GPU what the accelerator cannot.")
     ] = False,
+    strip_weights: Annotated[
+        bool,
+        typer.Option("--strip-weights", help="TensorRT: leave the weights out, for loading to fill in."),
+    ] = False,
     output: Annotated[Path | None, typer.Option(help="Another path for the engine.")] = None,
     force: Annotated[bool, typer.Option("--force", help="Build although an equal engine is there.")] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would be built.")] = False,
@@ -107,6 +111,7 @@ def build_engine(
         version_compatible=version_compatible,
         dla_core=dla_core,
         gpu_fallback=gpu_fallback,
+        strip_weights=strip_weights,
     )
     loaded = ModelBundle.load(bundle)
     if plan_only is not None:

@@ -158,4 +158,5 @@ def _options(config: EngineBuildConfig) -> list[str]:
     words += ["--allowGPUFallback"] * config.gpu_fallback
     words += ["--hardwareCompatibilityLevel=ampere+"] * config.hardware_compatible
     words += ["--versionCompatible"] * config.version_compatible
+    words += ["--stripWeights"] * config.strip_weights
     return words

@@ -30,6 +30,8 @@ class EngineBuildConfig:
         version_compatible: TensorRT: also run on later versions, at a loss of speed.
         dla_core: TensorRT: deep learning accelerator of a Jetson to run on; None for the GPU.
         gpu_fallback: TensorRT: run on the GPU what the accelerator cannot.
+        strip_weights: TensorRT 10 or later: leave the weights out of the engine; they are put in from the bundle's
+            graph when it is loaded.
     """
 
     backend: Backend
@@ -43,6 +45,7 @@ class EngineBuildConfig:
     version_compatible: bool = False
     dla_core: int | None = None
     gpu_fallback: bool = False
+    strip_weights: bool = False
 
     def __post_init__(self) -> None:
         _refuse_foreign_options(self)
@@ -72,6 +75,7 @@ class EngineBuildConfig:
         if self.dla_core is not None:
             words.append(f"--dla-core {self.dla_core}")
         words += ["--gpu-fallback"] * self.gpu_fallback
+        words += ["--strip-weights"] * self.strip_weights
         return " ".join(words)
 
 
@@ -101,6 +105,7 @@ def _refuse_foreign_options(config: EngineBuildConfig) -> None:
         "--hardware-compatible": config.hardware_compatible,
         "--version-compatible": config.version_compatible,
         "--dla-core": config.dla_core is not None,
+        "--strip-weights": config.strip_weights,
     }
     of_both = {
         "--workspace-mib": config.workspace_mib is not None,

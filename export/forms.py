@@ -124,6 +124,7 @@ def _engine(bundle: ModelBundle, record: EngineRecord, threads: int | None) -> F
 
 @contextmanager
 def _on_tensorrt(bundle: ModelBundle, path: Path, record: EngineRecord, trt: ModuleType) -> Iterator[Classify]:
-    runner = TensorRtRunner(path, record, trt, Cuda.load())
+    graph = bundle.artifact_path(record.source) if record.options.get("strip_weights") else None
+    runner = TensorRtRunner(path, record, trt, Cuda.load(), graph=graph)
     with ExpressionClassifier(runner, bundle.manifest, max_batch=runner.batch.max) as classifier:
         yield classifier.logits

@@ -19,6 +19,7 @@ GUARDED = frozenset(
     {
         "BuilderFlag.FP16",
         "BuilderFlag.INT8",
+        "BuilderFlag.STRIP_PLAN",
         "ComputeCapability",
         "IBuilderConfig.num_compute_capabilities",
         "IBuilderConfig.progress_monitor",
@@ -95,6 +96,20 @@ class TensorRtApi:
                     fix="on a Jetson or a data-centre GPU, build on the device with --backend tensorrt",
                 )
             config.set_compute_capability(member, position)
+
+    def strip_weights(self, config: Any) -> None:
+        """Leave the weights out of the engine.
+
+        Raises:
+            EngineBuildError: This TensorRT cannot.
+        """
+        if not hasattr(self.trt.BuilderFlag, "STRIP_PLAN"):
+            raise EngineBuildError(
+                f"{self.name} cannot leave weights out",
+                expected="TensorRT 10.0 or later",
+                fix="leave --strip-weights out",
+            )
+        config.set_flag(self.trt.BuilderFlag.STRIP_PLAN)
 
     def use_dla(self, builder: Any, config: Any, core: int, *, gpu_fallback: bool) -> None:
         """Run on a deep learning accelerator of a Jetson.

@@ -119,6 +119,8 @@ class TensorRtCompiler:
         builder_config = builder.create_builder_config()
         self._api.allow_precision(builder_config, config.precision)
         builder_config.profiling_verbosity = trt.ProfilingVerbosity.DETAILED  # names for inspector and profiler
+        if config.strip_weights:
+            self._api.strip_weights(builder_config)
         if config.dla_core is not None:
             self._api.use_dla(builder, builder_config, config.dla_core, gpu_fallback=config.gpu_fallback)
         builder_config.add_optimization_profile(_profile(builder, network, config.batch))

@@ -93,7 +93,8 @@ def _open_tensorrt(
     path, record = find_engine(
         bundle, backend, precision, library_version=version, compute_capability=gpu.compute_capability
     )
-    runner = TensorRtRunner(path, record, trt, Cuda.load())
+    graph = bundle.artifact_path(record.source) if record.options.get("strip_weights") else None
+    runner = TensorRtRunner(path, record, trt, Cuda.load(), graph=graph)
     return ExpressionClassifier(
         runner,
         bundle.manifest,

@@ -37,6 +37,7 @@ class TensorRtRunner:
         record: What it was built for; already compared with this machine (:func:`find_engine`).
         trt: The module ``tensorrt`` or ``tensorrt_rtx``.
         cuda: CUDA.
+        graph: The ONNX graph that the engine was built from; needed for an engine without weights only.
         graph_batches: Batch sizes whose work is noted down as a CUDA graph, which takes the CPU less time to launch;
             None for the smallest, the optimum and the largest of the profile.
 
@@ -46,7 +47,14 @@ class TensorRtRunner:
     """
 
     def __init__(
-        self, engine: Path, record: EngineRecord, trt: Any, cuda: Cuda, graph_batches: Sequence[int] | None = None
+        self,
+        engine: Path,
+        record: EngineRecord,
+        trt: Any,
+        cuda: Cuda,
+        *,
+        graph: Path | None = None,
+        graph_batches: Sequence[int] | None = None,
     ) -> None:
         self._log = TensorRtLog(trt)
         self._cuda = cuda
@@ -58,6 +66,8 @@ class TensorRtRunner:
             raise EngineCompatibilityError(
                 f"TensorRT cannot load {engine.name} on this machine", found=self._log.reason, fix=record.command
             )
+        if record.options.get("strip_weights"):
+            _put_weights_in(trt, self._engine, self._log, graph, record)
         names = [self._engine.get_tensor_name(index) for index in range(self._engine.num_io_tensors)]
         is_input = {name: self._engine.get_tensor_mode(name) == trt.TensorIOMode.INPUT for name in names}
         specs = [_spec(trt, self._engine, name) for name in names]
@@ -159,6 +169,17 @@ class TensorRtRunner:
         # TensorRT wants them gone in this order.
         del self._engine
         del self._runtime
+
+
+def _put_weights_in(trt: Any, engine: Any, log: TensorRtLog, graph: Path | None, record: EngineRecord) -> None:
+    if graph is None:
+        raise EngineCompatibilityError(f"{record.file} has no weights, and the graph is not given", fix=record.command)
+    refitter = trt.Refitter(engine, log.trt_logger)
+    parser = trt.OnnxParserRefitter(refitter, log.trt_logger)
+    if not parser.refit_from_file(str(graph)) or not refitter.refit_cuda_engine():
+        raise EngineCompatibilityError(
+            f"the weights of {graph.name} do not go into {record.file}", found=log.reason, fix=record.command
+        )
 
 
 def _spec(trt: Any, engine: Any, name: str) -> TensorSpec:

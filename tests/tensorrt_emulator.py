@@ -16,6 +16,7 @@ import json
 import weakref
 from collections.abc import Callable
 from enum import IntEnum
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -223,6 +224,29 @@ class ILogger:
     def __init__(self) -> None: ...
 
 
+class Refitter:
+    def __init__(self, engine: ICudaEngine, logger: ILogger) -> None:
+        self.engine = engine
+        self.logger = logger
+        self.weights: bytes | None = None
+
+    def refit_cuda_engine(self) -> bool:
+        if self.weights is None or "refit_cuda_engine" in self.engine.trt.refuse:
+            self.logger.log(Severity.ERROR, "Missing weights")
+            return False
+        self.engine._fill(self.weights)
+        return True
+
+
+class OnnxParserRefitter:
+    def __init__(self, refitter: Refitter, logger: ILogger) -> None:
+        self._refitter = refitter
+
+    def refit_from_file(self, model_file: str) -> bool:
+        self._refitter.weights = Path(model_file).read_bytes()
+        return "refit_from_file" not in self._refitter.engine.trt.refuse
+
+
 class EmulatedTensorRt:
     """A module like ``tensorrt``.
 
@@ -234,6 +258,8 @@ class EmulatedTensorRt:
 
     TensorIOMode = TensorIOMode
     ILogger = ILogger
+    Refitter = Refitter
+    OnnxParserRefitter = OnnxParserRefitter
     __version__ = "10.3.0"
 
     def __init__(self, cudart: EmulatedCudart, refuse: set[str] | None = None) -> None:
@@ -275,6 +301,9 @@ class ICudaEngine:
         self.trt = trt
         self.logger = logger
         self.profile = profile
+        self._fill(graph)
+
+    def _fill(self, graph: bytes) -> None:
         self.session = onnxruntime.InferenceSession(graph, providers=["CPUExecutionProvider"])
         self._inputs = {node.name: node for node in self.session.get_inputs()}
         self._outputs = {node.name: node for node in self.session.get_outputs()}

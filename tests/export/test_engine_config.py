@@ -31,6 +31,7 @@ from fsrfer.runtime.engine_record import BatchProfile
         (Backend.TENSORRT, {"dla_core": 0, "precision": Precision.INT8}),
         (Backend.TENSORRT, {"dla_core": -1, "precision": Precision.INT8, "batch": BatchProfile(4, 4, 4)}),
         (Backend.TENSORRT_RTX, {"dla_core": 0, "precision": Precision.INT8}),
+        (Backend.TENSORRT_RTX, {"strip_weights": True}),
         (Backend.ONNXRUNTIME, {"dla_core": 0, "precision": Precision.INT8}),
     ],
 )
@@ -53,6 +54,7 @@ def test_the_command_builds_the_same_engine():
         timing_cache=Path("kernels.cache"),
         hardware_compatible=True,
         version_compatible=True,
+        strip_weights=True,
     )
     _, _, *words = shlex.split(config.command(Path("bundle")))
     build = get_command(app).commands["build-engine"]
@@ -61,6 +63,7 @@ def test_the_command_builds_the_same_engine():
     assert (given["workspace_mib"], given["optimization_level"]) == (512, 5)
     assert given["hardware_compatible"]
     assert given["version_compatible"]
+    assert given["strip_weights"]
     assert str(given["timing_cache"]) == "kernels.cache"
     batch = BatchProfile(16, 16, 16)
     dla = EngineBuildConfig(Backend.TENSORRT, Precision.INT8, batch, dla_core=1, gpu_fallback=True)

@@ -28,7 +28,7 @@ USED = {
         "create_optimization_profile",
         "num_DLA_cores",
     },
-    "BuilderFlag": {"FP16", "GPU_FALLBACK", "INT8", "VERSION_COMPATIBLE"},
+    "BuilderFlag": {"FP16", "GPU_FALLBACK", "INT8", "STRIP_PLAN", "VERSION_COMPATIBLE"},
     "ComputeCapability": set(),
     "DeviceType": {"DLA"},
     "EngineInspector": {"get_engine_information"},
@@ -270,6 +270,15 @@ def test_an_accelerator_that_is_not_there_is_refused(shared, accelerators):
     api = TensorRtApi(module_of(surfaces(shared)["10.3.0"]), ORIN)
     with pytest.raises(EngineBuildError, match=r"no accelerator 1 here.*leave --dla-core out"):
         api.use_dla(machine, machine, 1, gpu_fallback=False)
+
+
+def test_weights_are_left_out_where_the_version_can(shared):
+    versions = surfaces(shared)
+    new, config = module_of(versions["10.3.0"]), FlagSetter()
+    TensorRtApi(new, ORIN).strip_weights(config)
+    assert config.flags == [new.BuilderFlag.STRIP_PLAN]
+    with pytest.raises(EngineBuildError, match=r"cannot leave weights out.*TensorRT 10\.0 or later"):
+        TensorRtApi(module_of(versions["8.6.1"]), ORIN).strip_weights(FlagSetter())
 
 
 def test_an_engine_is_inspected_only_where_there_is_a_gpu(shared):
