@@ -63,6 +63,7 @@ def report(
     output: Annotated[Path, typer.Option(help="HTML file to write; it needs no other file.")],
     picture: Annotated[list[Path] | None, typer.Option(help="Picture to embed; may be given again.")] = None,
     profile: Annotated[Path | None, typer.Option(help="JSON file of `fsrfer-profile`.")] = None,
+    verification: Annotated[Path | None, typer.Option(help="JSON file of `fsrfer-export verify`.")] = None,
 ) -> None:
     """Write one HTML page about a bundle: accuracy by face size, INT8, latency, files."""
     with needing_extra("fsrfer-export report"):
@@ -75,5 +76,6 @@ def report(
         output,
         pictures=[ReportPicture.read(path) for path in picture or ()],
         profile=None if profile is None else ReportTable.of_profile(profile),
+        verification=None if verification is None else ReportTable.of_verification(verification),
     )
     NOTES.print(f"wrote {output}")

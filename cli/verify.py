@@ -12,7 +12,6 @@ from ..core.fidelity import BandFidelity, Bounds
 from ..core.files import write_json
 from ..core.options import Precision
 from ..core.provenance import installed_versions
-from ..core.schema import to_mapping
 from ..datasets import SPEC_FORMS, FaceDataset, Track, evenly_spread, open_dataset
 from ..export.verification import FormResult, Verification
 from ..export.verification import verify as run_verification
@@ -89,7 +88,7 @@ def _check_resolution(dataset: FaceDataset, points: float) -> None:
 
 
 def _as_mapping(result: Verification, problems: list[str]) -> dict[str, Any]:
-    return {"versions": installed_versions(), **to_mapping(result), "beyond_bounds": problems}
+    return {"versions": installed_versions(), **result.to_json(), "beyond_bounds": problems}
 
 
 def _show(result: Verification, *, by_class: bool) -> None:

@@ -68,6 +68,36 @@ class ReportTable:
         columns = ("graph", "batch", "threads", "clock", "p50 ms", "p95 ms", "faces/s", "verdict")
         return cls(columns, tuple(rows), f"{machine}. {clocks}.")
 
+    @classmethod
+    def of_verification(cls, path: Path) -> ReportTable:
+        """Read what ``fsrfer-export verify --output`` wrote.
+
+        Raises:
+            UsageError: The file is absent or something else.
+        """
+        try:
+            value = json.loads(path.read_text(encoding="utf-8"))
+            run = [form for form in value["forms"] if form["fidelity"] is not None]
+            sizes = [band["face_size_px"] for band in run[0]["fidelity"]["bands"]]
+            rows = tuple(
+                (form["name"], *(_cell(band["overall"]) for band in form["fidelity"]["bands"])) for form in run
+            )
+            absent = "".join(
+                f" {form['name']} did not run: {form['not_run']}." for form in value["forms"] if form["not_run"]
+            )
+            note = f"{value['faces']} faces, track {value['track']}: accuracy, and points lost against FP32.{absent}"
+        except (OSError, UnicodeDecodeError, json.JSONDecodeError, KeyError, IndexError, TypeError) as problem:
+            raise UsageError(
+                f"{path} is no verification", found=str(problem), fix="fsrfer-export verify BUNDLE --output FILE"
+            ) from problem
+        return cls(("form", *(f"{size} px" for size in sizes)), rows, note)
+
+
+def _cell(fidelity: dict[str, Any] | None) -> str:
+    if fidelity is None:
+        return "no data"
+    return f"{100 * fidelity['candidate_accuracy']:.2f} % ({100 * fidelity['drop']['value']:+.2f})"
+
 
 @dataclass(frozen=True)
 class ReportPicture:
@@ -101,6 +131,7 @@ def write_report(
     *,
     pictures: Sequence[ReportPicture] = (),
     profile: ReportTable | None = None,
+    verification: ReportTable | None = None,
 ) -> None:
     """Write the report of a bundle.
 
@@ -109,6 +140,7 @@ def write_report(
         path: HTML file to write; it needs no other file.
         pictures: Shown after the accuracy.
         profile: Latencies.
+        verification: Forms of the model against FP32.
     """
     from jinja2 import Environment, PackageLoader, StrictUndefined
 
@@ -123,6 +155,7 @@ def write_report(
         accuracy_plot=accuracy_svg(evaluation["sizes"]) if evaluation else "",
         pictures=pictures,
         profile=profile,
+        verification=verification,
         engines=engine_records(bundle),
     )
     write_text(path, text)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -13,6 +15,7 @@ from ..core.bundle import ModelBundle
 from ..core.errors import CheckFailedError, InputSpecError
 from ..core.fidelity import Bounds, FidelityReport, compare_band
 from ..core.options import Precision
+from ..core.schema import to_mapping
 from ..core.temperature import temperatures_for
 from ..datasets import FaceDataset, Track, sized_batches, with_labels
 from .forms import Classify, Form, forms_of
@@ -66,6 +69,11 @@ class Verification:
     faces: int
     forms: tuple[FormResult, ...]
 
+    def to_json(self) -> dict[str, Any]:
+        """Return all of it as plain values; numbers that are none become null, which JSON has."""
+        described: dict[str, Any] = _without_nan(to_mapping(self))
+        return described
+
     def problems(self, bounds: Mapping[Precision, Bounds]) -> list[str]:
         """Return what is beyond the bounds of its precision, one line a finding."""
         found = []
@@ -93,6 +101,14 @@ class Verification:
                 found="; ".join(problems),
                 fix="make that form again, or serve another one",
             )
+
+
+def _without_nan(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _without_nan(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_without_nan(item) for item in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def verify(

@@ -17,6 +17,7 @@ from fsrfer.datasets import InMemoryFaces
 from fsrfer.export.build_engine import build_engine
 from fsrfer.export.engine_config import EngineBuildConfig
 from fsrfer.export.report import ReportPicture, ReportTable, write_report
+from fsrfer.export.verification import verify
 from fsrfer.runtime.profiling import ProfileConfig, profile_bundle
 
 
@@ -134,3 +135,29 @@ def test_what_is_no_picture_is_refused(tmp_path, name):
     (tmp_path / "notes.txt").write_text("hello")
     with pytest.raises(UsageError, match="cannot be shown"):
         ReportPicture.read(tmp_path / name)
+
+
+def test_forms_come_from_a_verification(bundle, tmp_path):
+    faces = InMemoryFaces(
+        name="noise",
+        split="test",
+        labels=bundle.manifest.labels,
+        images=np.random.default_rng(0).integers(0, 256, (12, 32, 32, 3), dtype=np.uint8),
+        label_indices=np.arange(12, dtype=np.int64) % len(bundle.manifest.labels),
+        sample_ids=[str(index) for index in range(12)],
+    )
+    write_json(tmp_path / "verification.json", verify(bundle, faces, (24, 12)).to_json())
+    table = ReportTable.of_verification(tmp_path / "verification.json")
+    assert table.columns == ("form", "24 px", "12 px")
+    assert table.rows[0][0] == "ONNX FP32"
+    write_report(bundle, tmp_path / "report.html", verification=table)
+    text = (tmp_path / "report.html").read_text()
+    assert "Forms of the model" in text
+    assert "12 faces, track clean" in text
+
+
+@pytest.mark.parametrize("content", ["{}", "nothing", '{"forms": []}', '{"forms": [{"fidelity": null}]}'])
+def test_what_is_no_verification_is_refused(tmp_path, content):
+    (tmp_path / "verification.json").write_text(content)
+    with pytest.raises(UsageError, match="is no verification"):
+        ReportTable.of_verification(tmp_path / "verification.json")

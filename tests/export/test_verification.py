@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from functools import partial
 
 import numpy as np
@@ -61,6 +62,7 @@ def test_a_form_that_decides_otherwise_is_named(bundle, noise):
 def test_a_form_that_gives_no_numbers_is_a_finding_not_a_crash(bundle, noise):
     found = verify(spoil(bundle, ArtifactKind.ONNX_INT8_TENSORRT, [np.nan, 0, 0, 0]), noise, (24,))
     assert any("not finite" in problem for problem in found.problems({p: Bounds() for p in Precision}))
+    json.dumps(found.to_json(), allow_nan=False)
 
 
 def test_a_reference_that_gives_no_numbers_proves_nothing(bundle, noise):
