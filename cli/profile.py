@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any
@@ -73,8 +74,8 @@ def model(
         seconds=seconds,
         warmup_seconds=warmup,
     )
-    if json_path is not None and Path(json_path).is_dir():
-        raise UsageError("--json names a folder", expected="a file, or -", found=json_path)
+    if json_path is not None and json_path != "-":
+        _check_writable(Path(json_path))
     loaded = ModelBundle.load(bundle)
     with progress_bar() as progress:
         task = progress.add_task("measuring", total=None, visible=False)
@@ -88,6 +89,15 @@ def model(
     if json_path is not None:
         write_json(Path(json_path), to_mapping(report))
         NOTES.print(f"wrote {json_path}", markup=False, soft_wrap=True)
+
+
+def _check_writable(path: Path) -> None:
+    """Find out before measuring what would lose the measurement afterwards."""
+    if path.is_dir():
+        raise UsageError("--json names a folder", expected="a file, or -", found=path)
+    there = next(folder for folder in (path, *path.absolute().parents) if folder.exists())
+    if not os.access(there, os.W_OK) or (there != path and not there.is_dir()):
+        raise UsageError("--json cannot be written", expected="a file in a folder that may be written", found=path)
 
 
 def _parse_list(text: str, option: str, read: Callable[[str], Any], example: str) -> tuple[Any, ...]:

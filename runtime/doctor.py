@@ -25,16 +25,22 @@ SCHEMA_VERSION = 1
 _COMMANDS = {
     "fsrfer-train fit": ("torch", "safetensors", "tensorboard"),
     "fsrfer-export onnx": ("torch", "safetensors", "onnx", "onnxscript", "onnxruntime"),
+    "fsrfer-export verify": ("onnxruntime", "onnx"),
     "fsrfer-calibrate int8": ("onnx", "onnxruntime"),
     "fsrfer-export build-engine --backend onnxruntime": ("onnxruntime",),
     "fsrfer-export build-engine --backend tensorrt": ("tensorrt",),
     "fsrfer-export build-engine --backend tensorrt-rtx": ("tensorrt_rtx",),
     "fsrfer-run": ("onnxruntime",),
+    "fsrfer-run --backend tensorrt": ("tensorrt",),
     "fsrfer-profile": ("onnxruntime",),
     "fsrfer-export report": ("matplotlib", "jinja2"),
 }
-_NEEDS_GPU = frozenset({"fsrfer-export build-engine --backend tensorrt"})
-_NEEDS_DETECTOR = frozenset({"fsrfer-run"})
+_NEEDS_GPU = frozenset({"fsrfer-export build-engine --backend tensorrt", "fsrfer-run --backend tensorrt"})
+_NEEDS_DETECTOR = frozenset({"fsrfer-run", "fsrfer-run --backend tensorrt"})
+_FIX_ON_JETSON = {
+    "tensorrt": "apt-get install python3-libnvinfer, in an environment made with --system-site-packages",
+}
+"""What comes with JetPack and not from pip."""
 _EXTRA_OF = {
     "torch": "train",
     "safetensors": "train",
@@ -104,7 +110,12 @@ def diagnose(search_path: Sequence[str] | None = None) -> Diagnosis:
 
     return Diagnosis(
         environment=environment,
-        commands=command_readiness(is_installed, has_gpu=bool(environment.gpus), has_detector=weights is not None),
+        commands=command_readiness(
+            is_installed,
+            has_gpu=bool(environment.gpus),
+            has_detector=weights is not None,
+            is_jetson=environment.jetson is not None,
+        ),
         providers=providers,
         media=probe_media(),
         detector_weights=None if weights is None else str(weights),
@@ -116,7 +127,7 @@ def diagnose(search_path: Sequence[str] | None = None) -> Diagnosis:
 
 
 def command_readiness(
-    is_installed: Callable[[str], bool], *, has_gpu: bool, has_detector: bool
+    is_installed: Callable[[str], bool], *, has_gpu: bool, has_detector: bool, is_jetson: bool = False
 ) -> tuple[Readiness, ...]:
     """Tell which commands work.
 
@@ -124,6 +135,7 @@ def command_readiness(
         is_installed: Tells whether a module can be imported.
         has_gpu: Whether there is an NVIDIA GPU.
         has_detector: Whether the detector's weights are here.
+        is_jetson: Whether this is a Jetson, where TensorRT comes with JetPack.
     """
     return tuple(
         _readiness(
@@ -132,20 +144,30 @@ def command_readiness(
             onnxruntime_extra="gpu" if has_gpu else "cpu",
             lacks_gpu=command in _NEEDS_GPU and not has_gpu,
             lacks_detector=command in _NEEDS_DETECTOR and not has_detector,
+            is_jetson=is_jetson,
         )
         for command, modules in _COMMANDS.items()
     )
 
 
 def _readiness(
-    command: str, modules: list[str], *, onnxruntime_extra: str, lacks_gpu: bool, lacks_detector: bool
+    command: str,
+    modules: list[str],
+    *,
+    onnxruntime_extra: str,
+    lacks_gpu: bool,
+    lacks_detector: bool,
+    is_jetson: bool,
 ) -> Readiness:
     missing, fixes = list(modules), []
     if lacks_gpu:
         missing.append("an NVIDIA GPU")
         fixes.append("run it on the GPU machine or Jetson")
-    if modules:
-        extras = dict.fromkeys(_EXTRA_OF.get(module, onnxruntime_extra) for module in modules)
+    of_jetpack = [_FIX_ON_JETSON[module] for module in modules if is_jetson and module in _FIX_ON_JETSON]
+    fixes += of_jetpack
+    if len(modules) > len(of_jetpack):
+        of_pip = [module for module in modules if not (is_jetson and module in _FIX_ON_JETSON)]
+        extras = dict.fromkeys(_EXTRA_OF.get(module, onnxruntime_extra) for module in of_pip)
         fixes.append(f"pip install 'fsrfer[{','.join(extras)}]'")
     if lacks_detector:
         missing.append("RetinaFace's weights")

@@ -46,6 +46,10 @@ _DISTINCT_BATCHES = 16
 _NO_FP16 = "CPUs compute in float32: half precision would only add conversions; it is for GPUs"
 
 
+_MOST_THREADS = 1024  # ONNX Runtime starts as many as it is told, and the machine stands still
+_LONGEST_S = 86400.0
+
+
 @dataclass(frozen=True)
 class ProfileConfig:
     """What to measure.
@@ -74,10 +78,12 @@ class ProfileConfig:
             values = getattr(self, name)
             if not values or min(values) < 1 or len(set(values)) != len(values):
                 raise UsageError(f"impossible {name}", expected="different whole numbers from 1", found=values)
-        if not self.seconds > 0 or not self.warmup_seconds >= 0 or self.rounds < 1:
+        if max(self.threads) > _MOST_THREADS:
+            raise UsageError("impossible threads", expected=f"at most {_MOST_THREADS}", found=max(self.threads))
+        if not 0 < self.seconds <= _LONGEST_S or not 0 <= self.warmup_seconds <= _LONGEST_S or self.rounds < 1:
             raise UsageError(
                 "impossible duration",
-                expected="seconds above 0, warm-up of 0 or more, 1 round or more",
+                expected=f"seconds above 0, warm-up of 0 or more, neither above {_LONGEST_S}, 1 round or more",
                 found=f"{self.seconds}, {self.warmup_seconds}, {self.rounds}",
             )
 

@@ -91,6 +91,11 @@ def test_wrong_options_are_named(bundle, words, problem):
     assert problem in error.message
 
 
+def test_a_file_that_cannot_be_written_is_refused_before_measuring(bundle, tmp_path):
+    (tmp_path / "file").write_text("")
+    assert "--json cannot be written" in refusal_of(bundle, "--json", tmp_path / "file" / "profile.json").message
+
+
 def test_a_folder_cannot_be_the_json_file(bundle, tmp_path):
     assert "--json" in refusal_of(bundle, "--json", tmp_path).message
 

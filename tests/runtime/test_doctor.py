@@ -18,14 +18,17 @@ else:
     import tomli as tomllib
 
 
-def readiness(absent=(), *, has_gpu=False, has_detector=True):
-    found = command_readiness(lambda module: module not in absent, has_gpu=has_gpu, has_detector=has_detector)
+def readiness(absent=(), *, has_gpu=False, has_detector=True, is_jetson=False):
+    found = command_readiness(
+        lambda module: module not in absent, has_gpu=has_gpu, has_detector=has_detector, is_jetson=is_jetson
+    )
     return {state.command: state for state in found}
 
 
 def test_with_everything_installed_only_tensorrt_lacks_its_gpu():
     assert [command for command, state in readiness().items() if not state.ready] == [
-        "fsrfer-export build-engine --backend tensorrt"
+        "fsrfer-export build-engine --backend tensorrt",
+        "fsrfer-run --backend tensorrt",
     ]
     assert all(state.ready for state in readiness(has_gpu=True).values())
 
@@ -47,6 +50,13 @@ def test_extras_are_named_together():
 @pytest.mark.parametrize(("has_gpu", "extra"), [(False, "cpu"), (True, "gpu")])
 def test_onnx_runtime_is_the_one_for_this_machine(has_gpu, extra):
     assert readiness({"onnxruntime"}, has_gpu=has_gpu)["fsrfer-profile"].fix == f"pip install 'fsrfer[{extra}]'"
+
+
+def test_a_jetson_gets_tensorrt_from_jetpack_and_not_from_pip():
+    fix = readiness({"tensorrt"}, has_gpu=True, is_jetson=True)["fsrfer-run --backend tensorrt"].fix
+    assert "python3-libnvinfer" in fix
+    assert "pip install" not in fix
+    assert "pip install" in readiness({"tensorrt"}, has_gpu=True)["fsrfer-run --backend tensorrt"].fix
 
 
 def test_running_needs_the_detector():
