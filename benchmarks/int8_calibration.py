@@ -11,7 +11,7 @@ import statistics
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from functools import partial
+from functools import cached_property, partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -111,9 +111,11 @@ class Study:
     def __post_init__(self) -> None:
         self.names = self.bundle.manifest.graph
         self.source = onnx.load(self.bundle.artifact_path(ArtifactKind.ONNX_FP32))
-        self.judges = {
-            kind: Int8Judge(self.source, self.bundle.manifest, kind, self.test, SIZES) for kind in INT8_KINDS
-        }
+
+    @cached_property
+    def judges(self) -> dict[ArtifactKind, Int8Judge]:
+        """What compares graphs for TensorRT and for CPUs with FP32."""
+        return {kind: Int8Judge(self.source, self.bundle.manifest, kind, self.test, SIZES) for kind in INT8_KINDS}
 
     def draw(self, sizes: tuple[int, ...]) -> CalibrationSet:
         """Return calibration faces of some sizes."""
