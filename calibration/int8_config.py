@@ -42,7 +42,7 @@ class Int8Config:
     samples: int = 512
     held_out: int = 256
     sizes: tuple[int, ...] = (48, 32, 24, 16, 12, 8)
-    method: RangeMethod = RangeMethod.PERCENTILE
+    method: RangeMethod = RangeMethod.MSE
     percentile: float = 99.99
     seed: int = 0
     keep_float: tuple[str, ...] = ()

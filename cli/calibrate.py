@@ -37,7 +37,7 @@ def int8(
     samples: Annotated[int, typer.Option(min=1, help="Faces to measure ranges on.")] = 512,
     held_out: Annotated[int, typer.Option(min=1, help="Other faces to check the result on.")] = 256,
     sizes: Annotated[str, typer.Option(help="Native face sizes in pixels, in equal shares.")] = "48,32,24,16,12,8",
-    method: Annotated[RangeMethod, typer.Option(help="How ranges are found.")] = RangeMethod.PERCENTILE,
+    method: Annotated[RangeMethod, typer.Option(help="How ranges are found.")] = RangeMethod.MSE,
     percentile: Annotated[float, typer.Option(help="Part of the values inside the range, in percent.")] = 99.99,
     keep_fp32: Annotated[
         list[str] | None,
