@@ -36,9 +36,9 @@ from fsrfer.runtime.onnxruntime_runner import OnnxRuntimeRunner, SessionOptions
 SIZES = (48, 24, 16, 12, 8)
 METHODS = {
     "minmax": Int8Config(method=RangeMethod.MINMAX),
-    "percentile 99.9": Int8Config(percentile=99.9),
-    "percentile 99.99": Int8Config(percentile=99.99),
-    "percentile 99.999": Int8Config(percentile=99.999),
+    "percentile 99.9": Int8Config(method=RangeMethod.PERCENTILE, percentile=99.9),
+    "percentile 99.99": Int8Config(method=RangeMethod.PERCENTILE, percentile=99.99),
+    "percentile 99.999": Int8Config(method=RangeMethod.PERCENTILE, percentile=99.999),
     "MSE": Int8Config(method=RangeMethod.MSE),
     "entropy": Int8Config(method=RangeMethod.ENTROPY),
 }

@@ -16,7 +16,7 @@ from ..datasets import Track, evaluate_by_size, open_dataset, with_labels
 from ..datasets.confidence import fit_temperature_bands
 from ..runtime.opening import open_bundle
 from . import sensitivity
-from .calibration_data import test_faces_of
+from .calibration_data import choose_method, test_faces_of
 from .console import NOTES, print_json, print_table, progress_bar
 from .parsing import parse_sizes
 
@@ -37,8 +37,10 @@ def int8(
     samples: Annotated[int, typer.Option(min=1, help="Faces to measure ranges on.")] = 512,
     held_out: Annotated[int, typer.Option(min=1, help="Other faces to check the result on.")] = 256,
     sizes: Annotated[str, typer.Option(help="Native face sizes in pixels, in equal shares.")] = "48,32,24,16,12,8",
-    method: Annotated[RangeMethod, typer.Option(help="How ranges are found.")] = RangeMethod.MSE,
-    percentile: Annotated[float, typer.Option(help="Part of the values inside the range, in percent.")] = 99.99,
+    method: Annotated[RangeMethod | None, typer.Option(help="How ranges are found.  [default: mse]")] = None,
+    percentile: Annotated[
+        float | None, typer.Option(help="Part of the values inside the range, in percent; for the method percentile.")
+    ] = None,
     keep_fp32: Annotated[
         list[str] | None,
         typer.Option(help="Regular expression: nodes whose names contain a match stay in float; may be given again."),
@@ -53,12 +55,13 @@ def int8(
 
     Exits with 3, storing nothing, where an INT8 graph decides differently from FP32 too often.
     """
+    chosen, inside = choose_method(method, percentile)
     config = Int8Config(
         samples=samples,
         held_out=held_out,
         sizes=parse_sizes(sizes),
-        method=method,
-        percentile=percentile,
+        method=chosen,
+        percentile=inside,
         seed=seed,
         keep_float=tuple(keep_fp32 or ()),
         min_agreement=min_agreement,

@@ -22,7 +22,7 @@ from ..core.files import write_json
 from ..core.provenance import installed_versions
 from ..core.schema import to_mapping
 from ..datasets import SPEC_FORMS, Track, evenly_spread, open_dataset
-from .calibration_data import test_faces_of
+from .calibration_data import choose_method, test_faces_of
 from .console import NOTES, print_json, print_table, progress_bar
 from .launch import needing_extra
 from .parsing import parse_sizes
@@ -52,8 +52,10 @@ def sensitivity(
     ranked_on: Annotated[int, typer.Option(min=1, help="Faces to rank the layers on.")] = 256,
     judged_on: Annotated[int | None, typer.Option(min=1, help="Faces to judge mixes on.  [default: all]")] = None,
     sizes: Annotated[str, typer.Option(help="Native face sizes in pixels.")] = "48,24,16,12,8",
-    method: Annotated[RangeMethod, typer.Option(help="How ranges are found.")] = Int8Config.method,
-    percentile: Annotated[float, typer.Option(help="Part of the values inside the range, in percent.")] = 99.99,
+    method: Annotated[RangeMethod | None, typer.Option(help="How ranges are found.  [default: mse]")] = None,
+    percentile: Annotated[
+        float | None, typer.Option(help="Part of the values inside the range, in percent; for the method percentile.")
+    ] = None,
     target: Annotated[Target, typer.Option(help="Whose INT8 graph is looked at.")] = Target.CPU,
     keep_fp32: Annotated[
         list[str] | None,
@@ -78,11 +80,12 @@ def sensitivity(
             import matplotlib as _matplotlib  # noqa: F401 - named here, so that absence is told before any work
     loaded = ModelBundle.load(bundle)
     wanted = parse_sizes(sizes)
+    chosen, inside = choose_method(method, percentile)
     config = Int8Config(
         samples=samples,
         sizes=wanted,
-        method=method,
-        percentile=percentile,
+        method=chosen,
+        percentile=inside,
         seed=seed,
         keep_float=tuple(keep_fp32 or ()),
     )

@@ -15,6 +15,7 @@ from fsrfer.core import ArtifactKind, ModelBundle
 from fsrfer.core.errors import BundleError, CalibrationError, CheckFailedError, MissingDependencyError
 from fsrfer.core.schema import from_mapping
 
+CUT = RangeMethod.PERCENTILE
 SMALL = Int8Config(samples=48, held_out=48, sizes=(24, 12), min_agreement=0.8)  # random weights decide narrowly
 
 
@@ -93,7 +94,7 @@ def test_the_report_says_what_it_was_made_from(calibrated, noise):
     assert report.calibrated_on.dataset_id == report.checked_on.dataset_id == noise.dataset_id
     assert (report.calibrated_on.samples, report.checked_on.samples) == (48, 48)
     assert set(report.cpu.agreement_by_size) == {"24", "12"}
-    assert report.percentile == SMALL.percentile
+    assert (report.method, report.percentile) == (RangeMethod.MSE, None)
 
 
 def test_the_same_seed_makes_the_same_files(calibrated, noise):
@@ -125,7 +126,7 @@ def test_nodes_can_be_kept_in_float(networks, noise, tmp_path):
 
 def test_a_graph_that_decides_differently_is_not_stored(networks, noise, tmp_path):
     bundle = networks.write_residual_bundle(tmp_path / "bundle")
-    config = Int8Config(samples=24, held_out=24, sizes=(24, 12), percentile=60.0, min_agreement=1.0)
+    config = Int8Config(samples=24, held_out=24, sizes=(24, 12), method=CUT, percentile=60.0, min_agreement=1.0)
     with pytest.raises(CheckFailedError, match=r"decides differently.*Next: calibrate on more faces"):
         calibrate_int8(bundle, noise, config)
     stored = ModelBundle.load(bundle.path).manifest

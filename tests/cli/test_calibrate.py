@@ -85,6 +85,15 @@ def test_recorded_crops_have_no_test_split_and_that_is_said(bundle, faces, tmp_p
     assert json.loads(done.stdout)["calibrated_on"]["left_out"] is None
 
 
+def test_a_percentile_without_effect_is_refused(bundle, faces):
+    words = ("int8", bundle.path, "--data", f"folder:{faces}", "--samples", 12, "--held-out", 6, "--sizes", "24,12")
+    refused = run(*words, "--method", "minmax", "--percentile", 99.9)
+    assert refused.returncode == 2
+    assert "no effect on minmax" in refused.stderr
+    done = run(*words, "--percentile", 99.9, "--min-agreement", 0, "--json")
+    assert json.loads(done.stdout)["method"] == "percentile"
+
+
 def test_calibration_needs_data(bundle):
     done = run("int8", bundle.path)
     assert done.returncode == 2
