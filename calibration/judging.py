@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ..core.bundle import ArtifactKind, BundleManifest
-from ..core.fidelity import FidelityReport, compare_band
+from ..core.fidelity import FidelityReport, compare_sizes
 from ..core.temperature import temperatures_for
 from ..datasets import FaceDataset, SizedBatch, Track, sized_batches, with_labels
 from ..runtime.classifier import ExpressionClassifier
@@ -52,7 +52,8 @@ class Int8Judge:
         self._batches: list[SizedBatch] = list(
             sized_batches(self._faces, manifest.preprocess, self._sizes, track, _BATCH)
         )
-        self._native = {size: self._joined(size, [batch.native_px for batch in self._batches]) for size in self._sizes}
+        native = {size: self._joined(size, [batch.native_px for batch in self._batches]) for size in self._sizes}
+        self._temperatures = {size: temperatures_for(native[size], manifest.temperatures) for size in self._sizes}
         self._reference = self._logits(model)
 
     def compare(self, graph: onnx.ModelProto, name: str) -> FidelityReport:
@@ -62,19 +63,15 @@ class Int8Judge:
             graph: A quantised form of the model.
             name: What to call it.
         """
-        logits = self._logits(graph)
-        bands = tuple(
-            compare_band(
-                size,
-                self._faces.label_indices,
-                self._faces.labels,
-                self._reference[size],
-                logits[size],
-                temperatures_for(self._native[size], self._manifest.temperatures),
-            )
-            for size in self._sizes
+        return compare_sizes(
+            ("FP32", name),
+            self._faces.dataset_id,
+            self._faces.label_indices,
+            self._faces.labels,
+            self._reference,
+            self._logits(graph),
+            self._temperatures,
         )
-        return FidelityReport("FP32", name, self._faces.dataset_id, bands)
 
     def _logits(self, model: onnx.ModelProto) -> dict[int, Float32Array]:
         runner = OnnxRuntimeRunner(model.SerializeToString(), self._options)

@@ -50,7 +50,9 @@ def sensitivity(
     check_split: Annotated[str, typer.Option(help="Split that the damage is measured on.")] = "valid",
     samples: Annotated[int, typer.Option(min=1, help="Faces to measure ranges on.")] = 512,
     ranked_on: Annotated[int, typer.Option(min=1, help="Faces to rank the layers on.")] = 256,
-    judged_on: Annotated[int | None, typer.Option(min=1, help="Faces to judge mixes on.  [default: all]")] = None,
+    judged_on: Annotated[
+        int, typer.Option(min=1, help="Most faces to judge mixes on; they are kept in memory.")
+    ] = 4000,
     sizes: Annotated[str, typer.Option(help="Native face sizes in pixels.")] = "48,24,16,12,8",
     method: Annotated[RangeMethod | None, typer.Option(help="How ranges are found.  [default: mse]")] = None,
     percentile: Annotated[
@@ -90,7 +92,16 @@ def sensitivity(
         keep_float=tuple(keep_fp32 or ()),
     )
     spec, graph = loaded.manifest.preprocess, loaded.manifest.graph
-    measured = CalibrationSet.draw(open_dataset(data, split), spec, samples=samples, sizes=wanted, seed=seed)
+    # The very draw of `int8`, so that what is judged is what --store stores.
+    measured, _ = CalibrationSet.draw_with_held_out(
+        open_dataset(data, split),
+        spec,
+        samples=samples,
+        held_out=config.held_out,
+        sizes=wanted,
+        seed=seed,
+        test_faces=test_faces_of(data, split),
+    )
     checked = open_dataset(data, check_split)
     ranked = CalibrationSet.draw(checked, spec, samples=ranked_on, sizes=wanted, seed=seed)
     source = import_onnx().load(loaded.artifact_path(ArtifactKind.ONNX_FP32))

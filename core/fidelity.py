@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -186,6 +186,33 @@ def compare_band(
     everyone = np.ones(len(labels), np.bool_)
     by_label = {name: of(labels == index) for index, name in enumerate(names)}
     return BandFidelity(face_size_px, of(everyone), by_label)
+
+
+def compare_sizes(
+    names: tuple[str, str],
+    dataset_id: str,
+    labels: IntArray,
+    expressions: Sequence[str],
+    reference: Mapping[int, Float32Array],
+    candidate: Mapping[int, Float32Array],
+    temperatures: Mapping[int, Float32Array],
+) -> FidelityReport:
+    """Compare the logits of two forms of a model on the same faces at several sizes.
+
+    Args:
+        names: Names of reference and candidate.
+        dataset_id: Identity of the faces.
+        labels: int64 (N,), true expressions.
+        expressions: Names of the K expressions.
+        reference: By native face size in pixels, float32 (N, K), finite.
+        candidate: The same of the candidate.
+        temperatures: By size, what logits are divided by before the softmax, float32 (N,).
+    """
+    bands = tuple(
+        compare_band(size, labels, expressions, reference[size], candidate[size], temperatures[size])
+        for size in reference
+    )
+    return FidelityReport(*names, dataset_id, bands)
 
 
 def _compare(labels: IntArray, reference: Float32Array, candidate: Float32Array, scale: Float32Array) -> Fidelity:

@@ -113,7 +113,7 @@ def _engine(bundle: ModelBundle, record: EngineRecord, threads: int | None) -> F
                 bundle, record, library_version=str(trt.__version__), compute_capability=gpu.compute_capability
             )
     except FsrferError as problem:
-        return Form(name, record.precision, batches, None, f"{problem.message}: {problem.found}")
+        return Form(name, record.precision, batches, None, str(problem))
     if mismatch is not None:
         return Form(name, record.precision, batches, None, mismatch)
     if record.backend is Backend.ONNXRUNTIME:

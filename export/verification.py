@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from ..core.bundle import ModelBundle
 from ..core.errors import CheckFailedError, InputSpecError
-from ..core.fidelity import Bounds, FidelityReport, compare_band
+from ..core.fidelity import Bounds, FidelityReport, compare_sizes
 from ..core.options import Precision
 from ..core.schema import to_mapping
 from ..core.temperature import temperatures_for
@@ -142,21 +142,21 @@ def verify(
         some = _faces_of_all_sizes(faces, bundle, sizes, track)
         rows = {form.name: check_rows(running[form.name], *some, form.batches) for form in forms if form.open}
 
+    reference = forms[0].name
+    temperatures = {size: temperatures_for(native[size], bundle.manifest.temperatures) for size in sizes}
+
     def result_of(form: Form) -> FormResult:
         if form.name not in running:
             return FormResult(form.name, form.precision, None, None, form.reason)
-        bands = tuple(
-            compare_band(
-                size,
-                faces.label_indices,
-                faces.labels,
-                logits[forms[0].name][size],
-                logits[form.name][size],
-                temperatures_for(native[size], bundle.manifest.temperatures),
-            )
-            for size in sizes
+        fidelity = compare_sizes(
+            (reference, form.name),
+            faces.dataset_id,
+            faces.label_indices,
+            faces.labels,
+            logits[reference],
+            logits[form.name],
+            temperatures,
         )
-        fidelity = FidelityReport(forms[0].name, form.name, faces.dataset_id, bands)
         return FormResult(form.name, form.precision, fidelity, rows[form.name])
 
     return Verification(faces.dataset_id, track.protocol, len(faces), tuple(result_of(form) for form in forms))

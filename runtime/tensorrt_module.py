@@ -12,6 +12,7 @@ from ..core.gpu import Gpu, first_gpu
 from ..core.options import Backend
 
 MODULES = {Backend.TENSORRT: "tensorrt", Backend.TENSORRT_RTX: "tensorrt_rtx"}
+_KEPT_ERRORS = 100  # a service that runs for months must not gather them all
 _logger = logging.getLogger(__name__)
 
 
@@ -61,7 +62,7 @@ class TensorRtLog:
     """What TensorRT said: passed on to :mod:`logging`, errors kept.
 
     Attributes:
-        errors: Messages of errors. A failed call returns nothing; why is only here.
+        errors: The latest messages of errors. A failed call returns nothing; why is only here.
         layers: Lines that describe the layers of an engine that was built.
         trt_logger: The object to give to TensorRT.
     """
@@ -95,6 +96,7 @@ def _log_bridge(trt: Any, errors: list[str], layers: list[str]) -> Any:
             layers.extend(line for line in message.splitlines() if ", LayerType: " in line)
             if level == logging.ERROR:
                 errors.append(message.strip())
+                del errors[:-_KEPT_ERRORS]
                 level = logging.INFO  # the exception carries it; no need to say it twice
             _logger.log(level, "%s", message.strip())
 

@@ -233,6 +233,10 @@ def test_log_lines_reach_logging_and_errors_are_kept(rtx, caplog):
         ("DEBUG", "chatter"),
     ]
     assert log.errors == ["broken"]
+    for index in range(1000):
+        log.trt_logger.log(severity.ERROR, f"error {index}")
+    assert len(log.errors) <= 100
+    assert log.reason.endswith("error 999")
 
 
 class Accelerated:
