@@ -211,8 +211,12 @@ def main() -> None:
     print(text)
     if options.output:
         options.output.mkdir(parents=True, exist_ok=True)
+        chosen = f" --faces {options.faces}" if options.faces else ""
+        chosen += f" --samples {options.samples} --rounds {options.rounds}"
+        chosen += "".join(f" --graph '{entry.partition('=')[0]}=FILE.onnx'" for entry in options.graph)
+        data = options.data.partition(":")[0]
         described = {
-            "command": f"python benchmarks/int8_calibration.py BUNDLE --data {options.data.partition(':')[0]}:PATH",
+            "command": f"python benchmarks/int8_calibration.py BUNDLE --data {data}:PATH{chosen}",
             "bundle": study.bundle.manifest.name,
             "weights": study.bundle.manifest.artifacts[ArtifactKind.WEIGHTS.value].sha256,
             "calibrated_on": to_mapping(study.draw(SIZES).manifest),
