@@ -17,7 +17,8 @@ from ..core.errors import SourceError, UsageError
 from ..core.options import Backend, Precision, Provider
 from ..runtime.detection import FaceDetector
 from ..runtime.opening import artifact_for, open_bundle
-from ..runtime.pipeline import PipelineOptions, PipelineReport, StreamPipeline
+from ..runtime.pipeline import PipelineOptions, StreamPipeline
+from ..runtime.pipeline_report import PipelineReport
 from ..runtime.recorded_boxes import RecordedBoxes
 from ..runtime.shipped import default_bundle_path
 from ..runtime.sinks import AnnotatedPictureSink, AnnotatedVideoSink, CalibrationRecorder, JsonLinesSink, ResultSink

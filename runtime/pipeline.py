@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -12,10 +13,12 @@ from .batching import FaceBatcher, PendingFrame
 from .classifier import ExpressionClassifier
 from .detection import FaceDetector
 from .frame import Frame
+from .pipeline_report import PipelineReport
 from .recorded_boxes import RecordedBoxes
 from .results import FrameResult
 from .sinks import ResultSink
-from .sources import FrameCollector, FrameSource, SourceStatus
+from .sources import FrameCollector, FrameSource
+from .telemetry import BATCH_BOUNDS, Histogram, StageTimes
 
 
 @dataclass(frozen=True)
@@ -41,33 +44,6 @@ class PipelineOptions:
                 expected="max_wait_s of 0 or more, max_pending_frames of 1 or more",
                 found=f"{self.max_wait_s}, {self.max_pending_frames}",
             )
-
-
-@dataclass(frozen=True)
-class PipelineReport:
-    """What a pipeline did so far.
-
-    Attributes:
-        sources: What became of each source.
-        frames: Frames whose results were given out.
-        faces: Faces in them.
-        elapsed_s: Time since the first frame was asked for.
-    """
-
-    sources: tuple[SourceStatus, ...]
-    frames: int
-    faces: int
-    elapsed_s: float
-
-    @property
-    def failed(self) -> tuple[SourceStatus, ...]:
-        """The sources that failed."""
-        return tuple(source for source in self.sources if source.error is not None)
-
-    @property
-    def dropped(self) -> int:
-        """Frames of live sources that gave way to newer ones."""
-        return sum(source.dropped for source in self.sources)
 
 
 class StreamPipeline:
@@ -110,7 +86,9 @@ class StreamPipeline:
         self._crop_margin = classifier.manifest.preprocess.crop_margin
         self._detector = detector
         self._frames = 0
-        self._faces = 0
+        self._faces_by_source: Counter[str] = Counter()
+        self._stages = StageTimes()
+        self._batch_faces = Histogram(BATCH_BOUNDS)
         self._started_s: float | None = None
         self._ended_s: float | None = None
 
@@ -122,7 +100,22 @@ class StreamPipeline:
         """Return what the pipeline did so far."""
         ended_s = time.monotonic() if self._ended_s is None else self._ended_s
         elapsed_s = 0.0 if self._started_s is None else ended_s - self._started_s
-        return PipelineReport(self._collector.statuses(), self._frames, self._faces, elapsed_s)
+        faces = dict(self._faces_by_source)
+        return PipelineReport(
+            sources=self._collector.statuses(),
+            frames=self._frames,
+            faces=sum(faces.values()),
+            elapsed_s=elapsed_s,
+            faces_by_source=faces,
+            readings=sum(faces.values()),
+            stages=self._stages.snapshot(),
+            result_age_s={},
+            batch_faces=self._batch_faces.snapshot(),
+            pending_frames=0,
+            detect_every=1,
+            sink_drops={},
+            invalid_readings=0,
+        )
 
     def run(self, sinks: Sequence[ResultSink]) -> PipelineReport:
         """Write all results to sinks, which the caller has entered.
@@ -161,7 +154,7 @@ class StreamPipeline:
     def _flush(self) -> Iterator[FrameResult]:
         for result in self._batcher.flush():
             self._frames += 1
-            self._faces += len(result)
+            self._faces_by_source[result.frame.source] += len(result)
             yield result
 
     def _detect(self, frame: Frame) -> PendingFrame:

@@ -14,6 +14,27 @@ from .frame import Frame
 
 
 @dataclass(frozen=True)
+class FaceTracks:
+    """Whom the faces of a frame belong to, from frame to frame.
+
+    Attributes:
+        ids: int64 (N,), the track of each face: from 1, never used again within a source and a run. A track is not an
+            identity: somebody who leaves and comes back is another one.
+        age_s: float32 (N,), seconds since the track began.
+        is_detected: bool (N,), the detector saw the face in this very frame; else its box follows from its motion.
+        was_read: bool (N,), the model read the face in this very frame; else its expression stands from before.
+    """
+
+    ids: npt.NDArray[np.int64]
+    age_s: npt.NDArray[np.float32]
+    is_detected: npt.NDArray[np.bool_]
+    was_read: npt.NDArray[np.bool_]
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+
+@dataclass(frozen=True)
 class FrameResult:
     """A frame, its faces and their expressions; face *i* of one is face *i* of the others.
 
@@ -21,11 +42,13 @@ class FrameResult:
         frame: The frame.
         predictions: Expressions of its N faces.
         detections: Where the N faces are; None where the frame itself is one ready-made face crop.
+        tracks: Whom they belong to, and then the predictions are smoothed over time; None where nobody is followed.
     """
 
     frame: Frame
     predictions: ExpressionPredictions
     detections: FaceDetections | None
+    tracks: FaceTracks | None = None
 
     def __post_init__(self) -> None:
         faces = 1 if self.detections is None else len(self.detections.boxes)
@@ -33,6 +56,8 @@ class FrameResult:
             raise InputSpecError(
                 "predictions do not belong to the detections", expected=faces, found=len(self.predictions)
             )
+        if self.tracks is not None and len(self.tracks) != faces:
+            raise InputSpecError("tracks do not belong to the detections", expected=faces, found=len(self.tracks))
 
     def __len__(self) -> int:
         return len(self.predictions)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from types import TracebackType
 from typing import Protocol
 
+from ..groups import GroupWindow
 from ..results import FrameResult
 
 
@@ -22,3 +23,10 @@ class ResultSink(Protocol):
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None: ...
+
+
+class WindowSink(Protocol):
+    """Takes what was seen over windows of time; entered and left like a :class:`ResultSink`, and often one as well."""
+
+    def write_window(self, window: GroupWindow) -> None:
+        """Take one window; those of one source come in order."""
