@@ -29,6 +29,7 @@ class Frame:
         time_s: When it was shown, in seconds of ``clock``.
         clock: What ``time_s`` counts from.
         image: uint8 (height, width, 3), RGB.
+        is_still: A picture by itself: no frame before or after it shows the same scene.
     """
 
     source: str
@@ -36,6 +37,7 @@ class Frame:
     time_s: float
     clock: Clock
     image: npt.NDArray[np.uint8]
+    is_still: bool = False
 
     @property
     def width(self) -> int:

@@ -46,7 +46,7 @@ class PicturesSource:
         for index, path in enumerate(self._paths):
             if stop.is_set():
                 return
-            yield Frame(str(path), index, 0.0, Clock.STREAM, read_picture(path))
+            yield Frame(str(path), index, 0.0, Clock.STREAM, read_picture(path), is_still=True)
 
 
 def read_picture(path: Path) -> npt.NDArray[np.uint8]:
