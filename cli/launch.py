@@ -6,7 +6,6 @@ fsrfer keep their traceback. Results go to stdout; logs, progress and errors go 
 
 from __future__ import annotations
 
-import logging
 import os
 import sys
 from collections.abc import Callable, Iterator
@@ -15,6 +14,7 @@ from importlib import import_module
 from typing import Any, NoReturn
 
 from ..core.errors import FsrferError, MissingDependencyError
+from .logs import configure_logs
 
 _EXTRA_OF = {
     "torch": "train",
@@ -25,6 +25,11 @@ _EXTRA_OF = {
     "onnxruntime": "cpu",
     "matplotlib": "report",
     "jinja2": "report",
+    "starlette": "serve",
+    "uvicorn": "serve",
+    "prometheus_client": "serve",
+    "paho": "mqtt",
+    "supervision": "supervision",
 }
 
 
@@ -34,12 +39,13 @@ def launch(module: str) -> NoReturn:
     Args:
         module: Name of a module of this package that has an ``app``.
     """
-    logging.basicConfig(
-        stream=sys.stderr,
-        level=os.environ.get("FSRFER_LOG", "WARNING").upper(),
-        format="%(levelname)s %(name)s: %(message)s",
-    )
+    configure_logs(log_level())
     sys.exit(exit_code_of(lambda: load_app(module)()))
+
+
+def log_level() -> str:
+    """Return the level of the records that are shown: ``FSRFER_LOG`` where it is set."""
+    return os.environ.get("FSRFER_LOG", "WARNING").upper()
 
 
 def load_app(module: str) -> Any:
