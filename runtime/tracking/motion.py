@@ -151,11 +151,11 @@ class BoxMotion:
         return spread
 
     def _speed_var(self, position: FloatArray) -> FloatArray:
-        sizes = _sizes_of(position)
+        sizes = sizes_of(position)
         return _by_axis((self._config.speed * sizes) ** 2, np.full(len(sizes), self._config.growth**2))
 
     def _jitter_var(self, position: FloatArray) -> FloatArray:
-        sizes = _sizes_of(position)
+        sizes = sizes_of(position)
         relative = np.hypot(self._config.jitter, self._config.jitter_px / sizes)
         return _by_axis((relative * sizes) ** 2, relative**2)
 
@@ -174,7 +174,8 @@ def boxes_of(coordinates: FloatArray) -> npt.NDArray[np.float32]:
     return corners.astype(np.float32)
 
 
-def _sizes_of(coordinates: FloatArray) -> FloatArray:
+def sizes_of(coordinates: FloatArray) -> FloatArray:
+    """Return the root of width times height in pixels, float64 (N,), of coordinates (N, 4)."""
     sizes: FloatArray = np.exp(coordinates[:, 2:].mean(axis=1))
     return sizes
 

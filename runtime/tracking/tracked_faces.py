@@ -56,6 +56,4 @@ class TrackedFaces:
         Args:
             which: bool (N,), or the integer indices of the faces in the wanted order.
         """
-        return TrackedFaces(
-            self.detections.select(which), self.ids[which], self.age_s[which], self.is_detected[which]
-        )
+        return TrackedFaces(self.detections.select(which), self.ids[which], self.age_s[which], self.is_detected[which])

@@ -1,0 +1,204 @@
+"""Follows the faces of one source from detection to detection.
+
+Detections are matched in two stages as in ByteTrack (Zhang et al., arXiv 2110.06864): those with a high score to all
+tracks, then those with a low one to the tracks that are left and were found just before. A face that is half hidden
+keeps its track that way, and a false alarm with a low score cannot begin one.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+import numpy.typing as npt
+
+from ...core.errors import InputSpecError, UsageError
+from ..detection import FaceDetections
+from .association import AssociationConfig, associate
+from .motion import BoxMotion, MotionConfig
+from .track_states import TrackStates
+from .tracked_faces import TrackedFaces
+
+_MIN_VISIBLE = 0.5  # a face that is mostly outside the frame is not shown where nobody found it
+
+
+@dataclass(frozen=True)
+class TrackerConfig:
+    """When a face is the same as before.
+
+    Attributes:
+        high_score: Score from which on a detection may begin a track, 0 to 1, on the detector's own scale. Everything
+            below counts as low; there is no second stage unless the detector's threshold lies below it.
+        max_lost_s: How long a track is remembered that is not found. Faces that are detected more rarely than this
+            cannot be followed.
+        max_coast_s: How long a track that detection does not find any more is still shown where its motion takes it.
+        motion: How faces move.
+        association: When a detection may belong to a track.
+
+    Raises:
+        UsageError: A value is out of range.
+    """
+
+    high_score: float = 0.65
+    max_lost_s: float = 1.5
+    max_coast_s: float = 0.3
+    motion: MotionConfig = field(default_factory=MotionConfig)
+    association: AssociationConfig = field(default_factory=AssociationConfig)
+
+    def __post_init__(self) -> None:
+        if not (0.0 <= self.high_score <= 1.0 and 0.0 < self.max_lost_s < np.inf and self.max_coast_s >= 0.0):
+            raise UsageError(
+                "impossible tracking of faces",
+                expected="high_score in [0, 1], max_lost_s above 0 s and finite, max_coast_s of 0 s or more",
+                found=self,
+            )
+
+
+class FaceTracker:
+    """Gives every face of one source an id that it keeps.
+
+    All tracks end where time runs backwards, stands still for longer than ``max_lost_s`` (a lost connection), or the
+    frame's size changes. Ids go on counting.
+
+    Args:
+        config: When a face is the same as before.
+    """
+
+    def __init__(self, config: TrackerConfig | None = None) -> None:
+        self._config = config or TrackerConfig()
+        self._motion = BoxMotion(self._config.motion)
+        self._tracks = TrackStates()
+        self._frame_size: tuple[int, int] | None = None
+        self._time_s = -np.inf  # of the last frame
+        self._motion_time_s = 0.0  # of the last frame with detections
+        self._ignored = 0
+
+    @property
+    def live_ids(self) -> npt.NDArray[np.int64]:
+        """Tracks that are followed or may still come back, ascending: int64 (T,)."""
+        return self._tracks.ids
+
+    @property
+    def ignored(self) -> int:
+        """Detections left out so far because their box or score was no finite number, or their box was empty."""
+        return self._ignored
+
+    def update(self, detections: FaceDetections, time_s: float, frame_size: tuple[int, int]) -> TrackedFaces:
+        """Follow the faces into a frame that was searched.
+
+        Args:
+            detections: What was found; the tracks take over the high ones, and of the low ones those that fit.
+            time_s: When the frame was shown, in seconds of the source's clock.
+            frame_size: Its width and height in pixels.
+
+        Returns:
+            The faces that were found, and those that were lost moments ago.
+
+        Raises:
+            InputSpecError: The time is not a finite number.
+        """
+        self._begin(time_s, frame_size)
+        detections = self._usable(detections)
+        self._motion.advance(time_s - self._motion_time_s)
+        self._motion_time_s = time_s
+        self._retire(frame_size)
+        row_of = self._match(detections)
+        found = row_of >= 0
+        self._motion.correct(row_of[found], detections.boxes[found])
+        self._tracks.note_found(row_of[found], detections.select(found), time_s)
+        is_new = ~found & (detections.scores >= self._config.high_score)
+        self._motion.append(detections.boxes[is_new])
+        row_of[is_new] = self._tracks.append(detections.select(is_new), time_s)
+        return self._report(frame_size, row_of, detections)
+
+    def predict(self, time_s: float, frame_size: tuple[int, int]) -> TrackedFaces:
+        """Follow the faces into a frame that was not searched.
+
+        Args:
+            time_s: When the frame was shown, in seconds of the source's clock.
+            frame_size: Its width and height in pixels.
+
+        Returns:
+            The faces that were found when last searched for, and those that were lost moments ago, where their motion
+            takes them.
+
+        Raises:
+            InputSpecError: The time is not a finite number.
+        """
+        self._begin(time_s, frame_size)
+        return self._report(frame_size, np.zeros(0, np.intp), FaceDetections.empty())
+
+    def _begin(self, time_s: float, frame_size: tuple[int, int]) -> None:
+        if not np.isfinite(time_s):
+            raise InputSpecError("a frame without a time cannot be tracked", expected="seconds", found=time_s)
+        is_continued = 0.0 <= time_s - self._time_s <= self._config.max_lost_s and frame_size == self._frame_size
+        if not is_continued:
+            self._keep(np.zeros(len(self._tracks), np.bool_))
+            self._motion_time_s = time_s
+        self._time_s, self._frame_size = time_s, frame_size
+
+    def _usable(self, detections: FaceDetections) -> FaceDetections:
+        sides = detections.boxes[:, 2:] - detections.boxes[:, :2]
+        usable = np.isfinite(detections.boxes).all(axis=1) & np.isfinite(detections.scores) & (sides > 0.0).all(axis=1)
+        if usable.all():
+            return detections
+        self._ignored += int(np.count_nonzero(~usable))
+        return detections.select(usable)
+
+    def _retire(self, frame_size: tuple[int, int]) -> None:
+        boxes = self._motion.boxes()
+        is_inside = (boxes[:, 2:] > 0.0).all(axis=1) & (boxes[:, :2] < np.asarray(frame_size)).all(axis=1)
+        self._keep(is_inside & (self._time_s - self._tracks.seen_s <= self._config.max_lost_s))
+
+    def _keep(self, rows: npt.NDArray[np.bool_]) -> None:
+        if not rows.all():
+            self._motion.keep(rows)
+            self._tracks.keep(rows)
+
+    def _match(self, detections: FaceDetections) -> npt.NDArray[np.intp]:
+        row_of = np.full(len(detections), -1, np.intp)
+        is_high = detections.scores >= self._config.high_score
+        boxes, spread = self._motion.boxes(), self._motion.spread
+        is_free = np.ones(len(boxes), np.bool_)
+        for stage, may_match in ((is_high, is_free), (~is_high, self._tracks.was_found)):
+            rows, columns = np.flatnonzero(is_free & may_match), np.flatnonzero(stage)
+            tracks, found = associate(boxes[rows], spread[rows], detections.boxes[columns], self._config.association)
+            row_of[columns[found]] = rows[tracks]
+            is_free[rows[tracks]] = False
+        return row_of
+
+    def _report(
+        self, frame_size: tuple[int, int], row_of: npt.NDArray[np.intp], detections: FaceDetections
+    ) -> TrackedFaces:
+        in_tracks = row_of >= 0
+        found, rows = detections.select(in_tracks), row_of[in_tracks]
+        boxes = self._motion.boxes(self._time_s - self._motion_time_s)
+        inside = np.clip(boxes, 0.0, np.asarray(frame_size * 2, np.float32))
+        is_shown = self._tracks.was_found | (
+            (self._tracks.hits > 1) & (self._time_s - self._tracks.seen_s <= self._config.max_coast_s)
+        )
+        is_shown &= _areas(inside) > _MIN_VISIBLE * _areas(boxes)
+        is_shown[rows] = False
+        coasting = np.flatnonzero(is_shown)
+        every = np.concatenate([rows, coasting])
+        faces = TrackedFaces(
+            detections=_joined(found, self._tracks.detections_at(coasting, boxes[coasting], inside[coasting])),
+            ids=self._tracks.ids[every],
+            age_s=(self._time_s - self._tracks.born_s[every]).astype(np.float32),
+            is_detected=np.arange(len(every)) < len(rows),
+        )
+        return faces.select(np.argsort(-faces.detections.scores, kind="stable"))
+
+
+def _areas(boxes: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+    areas: npt.NDArray[np.float32] = (boxes[:, 2:] - boxes[:, :2]).prod(axis=1)
+    return areas
+
+
+def _joined(first: FaceDetections, second: FaceDetections) -> FaceDetections:
+    landmarks = None
+    if first.landmarks is not None and second.landmarks is not None:
+        landmarks = np.concatenate([first.landmarks, second.landmarks])
+    return FaceDetections(
+        np.concatenate([first.boxes, second.boxes]), np.concatenate([first.scores, second.scores]), landmarks
+    )
