@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -52,6 +53,20 @@ class ExpressionPredictions:
     def confidence(self) -> npt.NDArray[np.float32]:
         """Probability of the most probable class, float32 (N,)."""
         return np.asarray(np.take_along_axis(self.probabilities, self.label_index[:, None], axis=1)[:, 0], np.float32)
+
+    def select(self, which: slice | npt.NDArray[np.bool_] | npt.NDArray[np.integer[Any]]) -> ExpressionPredictions:
+        """Return the predictions of some of the faces.
+
+        Args:
+            which: A slice, bool (N,), or the integer indices of the faces in the wanted order.
+        """
+        return ExpressionPredictions(
+            labels=self.labels,
+            probabilities=self.probabilities[which],
+            label_index=self.label_index[which],
+            face_size_px=self.face_size_px[which],
+            abstained=self.abstained[which],
+        )
 
     def label_of(self, index: int) -> str:
         """Return the name of the predicted expression of one face, or ``unknown`` where the model abstained."""

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
@@ -12,22 +13,29 @@ from ..core.predictions import ExpressionPredictions
 from .classifier import ExpressionClassifier
 from .detection import FaceDetections
 from .frame import Frame
-from .results import FrameResult
+from .tracking import TrackedFaces
 
 
 @dataclass(frozen=True)
 class PendingFrame:
-    """A frame whose faces wait to be classified.
+    """A frame some of whose faces wait to be read by the model.
 
     Attributes:
         frame: The frame.
-        detections: Its faces; None where the frame itself is one.
-        crops: Their N crops, uint8, usually views on the frame's image.
+        detections: Its N faces; None where the frame itself is one.
+        crops: M crops of the faces that are to be read, uint8, usually views on the frame's image; all N of them
+            where nobody is followed.
+        tracked: Whom the faces belong to; None where nobody is followed.
+        is_read: bool (N,), which faces the crops belong to; None where nobody is followed.
+        prepared_s: When it began to wait, by the monotonic clock.
     """
 
     frame: Frame
     detections: FaceDetections | None
     crops: Sequence[npt.NDArray[np.uint8]]
+    tracked: TrackedFaces | None = None
+    is_read: npt.NDArray[np.bool_] | None = None
+    prepared_s: float = field(default_factory=time.monotonic)
 
 
 class FaceBatcher:
@@ -80,27 +88,26 @@ class FaceBatcher:
             return 0.0
         return max(self._deadline - now_s, 0.0)
 
-    def flush(self) -> list[FrameResult]:
-        """Classify the faces of all waiting frames together, and return the frames' results in their order."""
+    @property
+    def pending_frames(self) -> int:
+        """Number of frames that wait."""
+        return len(self._pending)
+
+    def flush(self) -> list[tuple[PendingFrame, ExpressionPredictions]]:
+        """Read the faces of all waiting frames together.
+
+        Returns:
+            The frames in their order, each with the predictions of its M crops.
+        """
         pending, self._pending = self._pending, []
         self._faces, self._deadline = 0, None
         self._live_names.clear()
         if not pending:
             return []
         predictions = self._classifier.classify([crop for one in pending for crop in one.crops])
-        results, start = [], 0
+        read, start = [], 0
         for one in pending:
             stop = start + len(one.crops)
-            results.append(FrameResult(one.frame, _rows(predictions, slice(start, stop)), one.detections))
+            read.append((one, predictions.select(slice(start, stop))))
             start = stop
-        return results
-
-
-def _rows(predictions: ExpressionPredictions, rows: slice) -> ExpressionPredictions:
-    return replace(
-        predictions,
-        probabilities=predictions.probabilities[rows],
-        label_index=predictions.label_index[rows],
-        face_size_px=predictions.face_size_px[rows],
-        abstained=predictions.abstained[rows],
-    )
+        return read

@@ -68,6 +68,11 @@ class ExpressionClassifier:
         """Most faces in one run of the graph."""
         return self._max_batch
 
+    @property
+    def abstain_below(self) -> float:
+        """Confidence below which a prediction is marked as abstained."""
+        return self._abstain_below
+
     def classify(self, faces: Sequence[npt.NDArray[np.uint8]]) -> ExpressionPredictions:
         """Classify face crops of any sizes.
 

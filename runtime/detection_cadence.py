@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 from ..core.errors import UsageError
 
@@ -107,8 +108,21 @@ class DetectionCadence:
         return arrivals_per_s * (self._detect_s / every + self._other_s)
 
 
+@dataclass(frozen=True)
+class Arrivals:
+    """Frames that arrived between two looks.
+
+    Attributes:
+        seconds: Time between them.
+        per_second: Frames in a second.
+    """
+
+    seconds: float
+    per_second: float
+
+
 class ArrivalRate:
-    """Frames that arrive in a second, from counts that only grow.
+    """Counts the frames that arrive, from counts that only grow.
 
     Args:
         interval_s: Least time between two looks.
@@ -123,8 +137,8 @@ class ArrivalRate:
         """Tell whether it is time to look again."""
         return now_s - self._looked_s >= self._interval_s
 
-    def look(self, counts: Mapping[str, int], now_s: float) -> float | None:
-        """Return frames a second since the last look; None at the first.
+    def look(self, counts: Mapping[str, int], now_s: float) -> Arrivals | None:
+        """Return what arrived since the last look; None at the first.
 
         Args:
             counts: Frames so far by source; sources may come and go.
@@ -134,7 +148,8 @@ class ArrivalRate:
         before, self._counts, self._looked_s = self._counts, dict(counts), now_s
         if not math.isfinite(elapsed_s) or elapsed_s <= 0:
             return None
-        return sum(max(count - before.get(name, count), 0) for name, count in counts.items()) / elapsed_s
+        frames = sum(max(count - before.get(name, count), 0) for name, count in counts.items())
+        return Arrivals(elapsed_s, frames / elapsed_s)
 
 
 def _average(before: float | None, now: float) -> float:

@@ -1,53 +1,75 @@
-"""From sources to results: read, detect, crop, batch, classify."""
+"""From sources to results: read, detect, follow, crop, batch, classify, smooth."""
 
 from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
 
-from ..core.crop import crop_faces
 from ..core.errors import UsageError
 from .batching import FaceBatcher, PendingFrame
 from .classifier import ExpressionClassifier
-from .detection import FaceDetector
+from .detection import FaceDetections, FaceDetector
+from .face_search import FaceSearch
 from .frame import Frame
+from .groups import GroupAggregator, GroupConfig
 from .pipeline_report import PipelineReport
 from .recorded_boxes import RecordedBoxes
 from .results import FrameResult
-from .sinks import ResultSink
+from .scene import FollowOptions
+from .scenes import Scenes
+from .sinks import ResultSink, WindowSink
 from .sources import FrameCollector, FrameSource
-from .telemetry import BATCH_BOUNDS, Histogram, StageTimes
+from .telemetry import BATCH_BOUNDS, Histogram, Stage, StageTimes
+
+_TICK_S = 0.5
 
 
 @dataclass(frozen=True)
 class PipelineOptions:
-    """Limits of a pipeline.
+    """Limits and ways of a pipeline.
 
     Attributes:
         max_wait_s: Longest time that a live frame waits for the faces of other live sources.
         max_pending_frames: Most frames that wait for their batch to fill.
         queue_frames: Frames of each recording that are decoded ahead.
         max_frames: Frames of each source after which it ends; None for no limit.
+        max_staleness_s: Age beyond which a live frame is dropped when its turn comes; None for no limit.
+        detect_every: Frames of a source from one detection to the next; None adapts it to the load of live sources.
+        detect_batch: Most frames in one run of the detector, of those that are ready at the same time.
+        follow: How people are followed; None follows nobody, and every face of every frame is read by itself.
+        groups: How groups are summed up; None does not.
     """
 
     max_wait_s: float = 0.02
     max_pending_frames: int = 16
     queue_frames: int = 4
     max_frames: int | None = None
+    max_staleness_s: float | None = None
+    detect_every: int | None = 1
+    detect_batch: int = 1
+    follow: FollowOptions | None = field(default_factory=FollowOptions)
+    groups: GroupConfig | None = None
 
     def __post_init__(self) -> None:
-        if self.max_wait_s < 0 or self.max_pending_frames < 1:
+        if self.max_wait_s < 0 or self.max_pending_frames < 1 or self.detect_batch < 1:
             raise UsageError(
                 "impossible pipeline options",
-                expected="max_wait_s of 0 or more, max_pending_frames of 1 or more",
-                found=f"{self.max_wait_s}, {self.max_pending_frames}",
+                expected="max_wait_s of 0 or more, max_pending_frames and detect_batch of 1 or more",
+                found=f"{self.max_wait_s}, {self.max_pending_frames}, {self.detect_batch}",
+            )
+        if self.follow is None and self.detect_every != 1:
+            raise UsageError(
+                "faces can stay where they were only where they are followed",
+                expected="detection on every frame",
+                found=f"detection on every {self.detect_every or 'so many'} frames",
+                fix="follow the faces, or detect on every frame",
             )
 
 
 class StreamPipeline:
-    """Classifies the faces of every frame of its sources.
+    """Classifies the faces of its sources, frame by frame.
 
     ::
 
@@ -67,10 +89,10 @@ class StreamPipeline:
         classifier: Entered by the caller.
         detector: Finds the faces, entered by the caller, or knows them; None where every frame is one ready-made face
             crop.
-        options: Limits.
+        options: Limits and ways.
 
     Raises:
-        UsageError: There is no source, or a limit is impossible.
+        UsageError: There is no source, or an option is impossible.
     """
 
     def __init__(
@@ -81,14 +103,25 @@ class StreamPipeline:
         options: PipelineOptions | None = None,
     ) -> None:
         options = options or PipelineOptions()
-        self._collector = FrameCollector(sources, queue_frames=options.queue_frames, max_frames=options.max_frames)
+        self._options = options
+        self._collector = FrameCollector(
+            sources,
+            queue_frames=options.queue_frames,
+            max_frames=options.max_frames,
+            max_staleness_s=options.max_staleness_s,
+        )
         self._batcher = FaceBatcher(classifier, max_wait_s=options.max_wait_s, max_frames=options.max_pending_frames)
-        self._crop_margin = classifier.manifest.preprocess.crop_margin
-        self._detector = detector
-        self._frames = 0
-        self._faces_by_source: Counter[str] = Counter()
         self._stages = StageTimes()
+        self._search = None if detector is None else FaceSearch(detector, options.detect_every, self._stages)
+        self._scenes = Scenes(classifier, options.follow, self._stages)
+        self._groups = None if options.groups is None else GroupAggregator(options.groups)
         self._batch_faces = Histogram(BATCH_BOUNDS)
+        self._result_age: dict[str, Histogram] = {}
+        self._frames = 0
+        self._readings = 0
+        self._faces_by_source: Counter[str] = Counter()
+        self._idle_s = 0.0
+        self._next_tick_s = 0.0
         self._started_s: float | None = None
         self._ended_s: float | None = None
 
@@ -96,40 +129,67 @@ class StreamPipeline:
         """End after the frames in hand; may be called from a signal handler and from any thread."""
         self._collector.stop()
 
+    def add(self, source: FrameSource) -> None:
+        """Read another source from now on; call it from the thread that takes the results, such as from ``tick``."""
+        self._collector.add(source)
+
+    def remove(self, name: str) -> None:
+        """Read a source no longer, and forget its people; as for :meth:`add`."""
+        self._collector.remove(name)
+        if self._search is not None:
+            self._search.forget(name)
+        self._scenes.forget(name)
+
     def report(self) -> PipelineReport:
-        """Return what the pipeline did so far."""
+        """Return what the pipeline did so far; may be called from any thread."""
         ended_s = time.monotonic() if self._ended_s is None else self._ended_s
-        elapsed_s = 0.0 if self._started_s is None else ended_s - self._started_s
         faces = dict(self._faces_by_source)
         return PipelineReport(
             sources=self._collector.statuses(),
             frames=self._frames,
             faces=sum(faces.values()),
-            elapsed_s=elapsed_s,
+            elapsed_s=0.0 if self._started_s is None else ended_s - self._started_s,
             faces_by_source=faces,
-            readings=sum(faces.values()),
+            readings=self._readings,
             stages=self._stages.snapshot(),
-            result_age_s={},
+            result_age_s={name: ages.snapshot() for name, ages in list(self._result_age.items())},
             batch_faces=self._batch_faces.snapshot(),
-            pending_frames=0,
-            detect_every=1,
+            pending_frames=self._batcher.pending_frames,
+            detect_every=1 if self._search is None else self._search.every,
             sink_drops={},
-            invalid_readings=0,
+            invalid_readings=self._scenes.invalid_readings,
         )
 
-    def run(self, sinks: Sequence[ResultSink]) -> PipelineReport:
+    def run(
+        self,
+        sinks: Sequence[ResultSink],
+        *,
+        window_sinks: Sequence[WindowSink] = (),
+        tick: Callable[[], None] | None = None,
+    ) -> PipelineReport:
         """Write all results to sinks, which the caller has entered.
 
         Args:
             sinks: Each gets every result.
+            window_sinks: Each gets every window of the groups.
+            tick: See :meth:`results`.
         """
-        for result in self.results():
-            for sink in sinks:
-                sink.write(result)
+        for result in self.results(tick):
+            with self._stages.measure(Stage.SINK):
+                for sink in sinks:
+                    sink.write(result)
+                self._sum_up(result, window_sinks)
+        if self._groups is not None:
+            for window in self._groups.finish():
+                for window_sink in window_sinks:
+                    window_sink.write_window(window)
         return self.report()
 
-    def results(self) -> Iterator[FrameResult]:
+    def results(self, tick: Callable[[], None] | None = None) -> Iterator[FrameResult]:
         """Read the sources to their end, or until :meth:`stop`, and give the result of every frame.
+
+        Args:
+            tick: Called about twice a second, whether or not a frame comes, in the thread that takes the results.
 
         Raises:
             FsrferError: Detection or classification failed. A source that fails does not raise; see :meth:`report`.
@@ -139,29 +199,71 @@ class StreamPipeline:
             with self._collector:
                 while not self._collector.is_exhausted:
                     yield from self._step()
+                    self._tick(tick)
                 yield from self._flush()
         finally:
             self._ended_s = time.monotonic()
 
+    def _sum_up(self, result: FrameResult, sinks: Sequence[WindowSink]) -> None:
+        if self._groups is not None:
+            for window in self._groups.add(result):
+                for sink in sinks:
+                    sink.write_window(window)
+
     def _step(self) -> Iterator[FrameResult]:
         patience_s = self._batcher.patience_s(time.monotonic(), self._collector.live_sources)
-        frame = None if patience_s == 0.0 else self._collector.take(patience_s)
-        if frame is None:
+        frames = [] if patience_s == 0.0 else self._take(_TICK_S if patience_s is None else patience_s)
+        if frames:
+            found = self._search.search(frames) if self._search is not None else [None] * len(frames)
+            for frame, detections in zip(frames, found, strict=True):
+                self._batcher.add(self._prepared(frame, detections), time.monotonic())
+        elif patience_s is not None:
             yield from self._flush()
-        else:
-            self._batcher.add(self._detect(frame), time.monotonic())
+
+    def _take(self, timeout_s: float) -> list[Frame]:
+        """Wait for a frame, and take those with it that are ready as well."""
+        started_s = time.perf_counter()
+        frame = self._collector.take(timeout_s)
+        self._idle_s += time.perf_counter() - started_s
+        frames = []
+        while frame is not None:
+            frames.append(frame)
+            if frame.is_live:
+                self._stages.observe(Stage.WAIT, max(time.time() - frame.time_s, 0.0))
+            frame = self._collector.take(0.0) if len(frames) < self._options.detect_batch else None
+        return frames
+
+    def _prepared(self, frame: Frame, detections: FaceDetections | None) -> PendingFrame:
+        if self._search is None:
+            return PendingFrame(frame, None, [frame.image])
+        return self._scenes.prepare(frame, detections)
 
     def _flush(self) -> Iterator[FrameResult]:
-        for result in self._batcher.flush():
-            self._frames += 1
-            self._faces_by_source[result.frame.source] += len(result)
-            yield result
+        if self._batcher.pending_frames:
+            started_s = time.monotonic()
+            with self._stages.measure(Stage.CLASSIFY):
+                read = self._batcher.flush()
+            self._batch_faces.observe(sum(len(readings) for _, readings in read))
+            for pending, readings in read:
+                self._stages.observe(Stage.QUEUE, started_s - pending.prepared_s)
+                result = self._scenes.result(pending, readings)
+                self._count(result, len(readings))
+                yield result
 
-    def _detect(self, frame: Frame) -> PendingFrame:
-        if self._detector is None:
-            return PendingFrame(frame, None, [frame.image])
-        if isinstance(self._detector, RecordedBoxes):
-            detections = self._detector.boxes_of(frame)
-        else:
-            detections = self._detector.detect(frame.image)
-        return PendingFrame(frame, detections, crop_faces(frame.image, detections.boxes, self._crop_margin))
+    def _count(self, result: FrameResult, readings: int) -> None:
+        source = result.frame.source
+        self._frames += 1
+        self._readings += readings
+        self._faces_by_source[source] += len(result)
+        if result.frame.is_live:
+            self._result_age.setdefault(source, Histogram()).observe(max(time.time() - result.frame.time_s, 0.0))
+
+    def _tick(self, tick: Callable[[], None] | None) -> None:
+        now_s = time.monotonic()
+        if now_s < self._next_tick_s:
+            return
+        self._next_tick_s = now_s + _TICK_S
+        if self._search is not None and self._search.adapt(self._collector.statuses(), now_s, self._idle_s):
+            self._idle_s = 0.0
+        if tick is not None:
+            tick()

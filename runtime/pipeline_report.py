@@ -25,7 +25,7 @@ class PipelineReport:
         batch_faces: Faces in each run of the model.
         pending_frames: Frames that wait for their batch.
         detect_every: Detection runs on every so many frames of a source.
-        sink_drops: Results that a sink which is too slow, or out of order, did not get, by its name.
+        sink_drops: Results that a sink which is too slow, or broken, did not get, by its name.
         invalid_readings: Faces for which the model gave no numbers (NaN); their expressions stand from before.
     """
 

@@ -59,15 +59,12 @@ def test_results_are_those_of_each_frame_alone(runner):
     together = batcher.flush()
     assert runner.sizes == [8, 4]  # 12 faces of three frames of two sources
     classifier = ExpressionClassifier(runner, runner.manifest)
-    assert [(result.frame.source, result.frame.index, len(result)) for result in together] == [
-        ("a", 0, 3),
-        ("b", 0, 0),
-        ("a", 1, 9),
-    ]
-    for frame, result in zip(frames, together, strict=True):
+    assert [frame for frame, _ in together] == frames
+    assert [len(predictions) for _, predictions in together] == [3, 0, 9]
+    for frame, predictions in together:
         alone = classifier.classify(frame.crops)
-        np.testing.assert_allclose(result.predictions.probabilities, alone.probabilities, atol=1e-6)
-        assert np.array_equal(result.predictions.face_size_px, alone.face_size_px)
+        np.testing.assert_allclose(predictions.probabilities, alone.probabilities, atol=1e-6)
+        assert np.array_equal(predictions.face_size_px, alone.face_size_px)
 
 
 def test_recordings_wait_until_the_batch_is_full(runner):
@@ -106,7 +103,9 @@ def test_live_sources_wait_for_each_other_but_not_long(runner):
 def test_a_flush_starts_anew(runner):
     batcher = batcher_of(runner)
     batcher.add(pending(faces=1, clock=Clock.WALL), 10.0)
+    assert batcher.pending_frames == 1
     assert len(batcher.flush()) == 1
+    assert batcher.pending_frames == 0
     assert batcher.flush() == []
     assert batcher.patience_s(10.0, 1) is None
     assert runner.sizes == [1]

@@ -3,7 +3,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fsrfer.core.errors import UsageError
-from fsrfer.runtime.detection_cadence import ArrivalRate, DetectionCadence
+from fsrfer.runtime.detection_cadence import ArrivalRate, Arrivals, DetectionCadence
 
 
 def searched(cadence, source, frames):
@@ -112,12 +112,12 @@ def test_a_rate_of_arrival_counts_all_sources():
     assert rate.look({"a": 10, "b": 5}, 100.0) is None
     assert not rate.is_due(100.5)
     assert rate.is_due(102.0)
-    assert rate.look({"a": 60, "b": 25}, 102.0) == 35.0
+    assert rate.look({"a": 60, "b": 25}, 102.0) == Arrivals(2.0, 35.0)
 
 
 def test_sources_that_come_and_go_do_not_count_as_arrivals():
     rate = ArrivalRate()
     rate.look({"a": 100}, 0.0)
-    assert rate.look({"b": 7000}, 1.0) == 0.0
-    assert rate.look({"b": 7010}, 2.0) == 10.0
-    assert rate.look({"b": 3}, 3.0) == 0.0  # counted from the start again
+    assert rate.look({"b": 7000}, 1.0).per_second == 0.0
+    assert rate.look({"b": 7010}, 2.0).per_second == 10.0
+    assert rate.look({"b": 3}, 3.0).per_second == 0.0  # counted from the start again

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 
 from fsrfer.core.errors import InputSpecError, UsageError
 from fsrfer.core.predictions import ExpressionPredictions
+from fsrfer.runtime.classifier import ExpressionClassifier
 from fsrfer.runtime.detection import DetectorConfig, FaceDetections, open_detector
 from fsrfer.runtime.frame import Clock, Frame
+from fsrfer.runtime.groups import GroupConfig
 from fsrfer.runtime.opening import open_bundle
 from fsrfer.runtime.pipeline import PipelineOptions, StreamPipeline
 from fsrfer.runtime.results import FrameResult
 from fsrfer.runtime.sources import open_source, parse_sources
+from fsrfer.runtime.telemetry import Stage
 
 
 @pytest.fixture
@@ -41,9 +46,14 @@ class FixedDetector:
 
     def __init__(self, *boxes):
         self._boxes = np.array(boxes, np.float32).reshape(-1, 4)
+        self.searched = 0
 
     def detect(self, frame):
+        self.searched += 1
         return FaceDetections(self._boxes, np.full(len(self._boxes), 0.9, np.float32))
+
+    def detect_batch(self, frames):
+        return [self.detect(frame) for frame in frames]
 
 
 class Recorder:
@@ -140,8 +150,162 @@ def test_leaving_the_results_early_stops_the_reading(classifier, shared):
 def test_crops_are_views_on_the_frame(classifier):
     pipeline = StreamPipeline([_Nothing()], classifier, FixedDetector([10, 10, 30, 30]))
     frame = Frame("a", 0, 0.0, Clock.STREAM, np.zeros((60, 80, 3), np.uint8))
-    pending = pipeline._detect(frame)
+    (found,) = pipeline._search.search([frame])
+    pending = pipeline._prepared(frame, found)
     assert np.shares_memory(pending.crops[0], frame.image)
+
+
+def test_a_frame_is_searched_now_and_then_and_faces_stay_in_between(classifier, shared):
+    detector = FixedDetector([50, 50, 70, 70])
+    options = PipelineOptions(max_frames=7, detect_every=3)
+    results = list(
+        StreamPipeline(
+            sources_of(shared / "media" / "clips" / "classroom.mp4"), classifier, detector, options
+        ).results()
+    )
+    assert detector.searched == 3
+    assert [len(result) for result in results] == [1] * 7
+    assert [bool(result.tracks.is_detected[0]) for result in results] == [True, False, False, True, False, False, True]
+    assert {int(result.tracks.ids[0]) for result in results} == {1}
+    for result in results:
+        np.testing.assert_allclose(result.boxes, [[50, 50, 70, 70]], atol=1.0)
+
+
+def test_a_tracked_face_is_not_read_in_every_frame(classifier, shared):
+    options = PipelineOptions(max_frames=24)
+    pipeline = StreamPipeline(
+        sources_of(shared / "media" / "clips" / "classroom.mp4"), classifier, FixedDetector([50, 50, 70, 70]), options
+    )
+    results = list(pipeline.results())
+    read = [bool(result.tracks.was_read[0]) for result in results]
+    assert read[0]
+    assert 2 <= sum(read) <= 12
+    report = pipeline.report()
+    assert (report.faces, report.readings) == (24, sum(read))
+    # What stands from before does not change.
+    for before, after in pairwise(results):
+        if not after.tracks.was_read[0]:
+            np.testing.assert_allclose(before.predictions.probabilities, after.predictions.probabilities, atol=1e-6)
+
+
+def test_nobody_is_followed_unless_asked(classifier, shared):
+    options = PipelineOptions(max_frames=5, follow=None)
+    pipeline = StreamPipeline(
+        sources_of(shared / "media" / "clips" / "classroom.mp4"), classifier, FixedDetector([50, 50, 70, 70]), options
+    )
+    for result in pipeline.results():
+        assert result.tracks is None
+        alone = classifier.classify([result.frame.image[48:73, 48:73]])
+        assert len(alone) == len(result)
+    assert pipeline.report().readings == 5
+
+
+def test_pictures_are_never_followed(classifier, write_picture, tmp_path):
+    paths = [write_picture(tmp_path / f"scene{number}.png") for number in range(3)]
+    pipeline = StreamPipeline(sources_of(*paths), classifier, FixedDetector([2, 2, 20, 20]))
+    assert all(result.tracks is None for result in pipeline.results())
+
+
+class BrokenRunner:
+    """Gives no numbers for every second face."""
+
+    def __init__(self, runner):
+        self._runner = runner
+        self.inputs, self.outputs = runner.inputs, runner.outputs
+
+    def infer_each(self, feeds):
+        for feed in feeds:
+            found = {name: array.copy() for name, array in self._runner.infer(feed).items()}
+            for array in found.values():
+                array[1::2] = np.nan
+            yield found
+
+
+@pytest.mark.parametrize("follow", [True, False])
+def test_a_model_that_gives_no_numbers_is_said_once_and_told_as_unknown(classifier, shared, caplog, follow):
+    broken = ExpressionClassifier(BrokenRunner(classifier._runner), classifier.manifest)
+    options = PipelineOptions(max_frames=6) if follow else PipelineOptions(max_frames=6, follow=None)
+    detector = FixedDetector([50, 50, 70, 70], [100, 50, 120, 70])
+    pipeline = StreamPipeline(sources_of(shared / "media" / "clips" / "classroom.mp4"), broken, detector, options)
+    results = list(pipeline.results())
+    assert len(results) == 6
+    assert all(np.isfinite(result.predictions.probabilities).all() for result in results)
+    labels = [{result.predictions.label_of(face) for face in range(2)} for result in results]
+    assert all("unknown" in found and len(found) == 2 for found in labels[-1:])
+    assert pipeline.report().invalid_readings >= 1
+    assert caplog.text.count("gives no numbers") == 1
+
+
+def test_times_of_all_stages_are_kept(classifier, shared):
+    pipeline = StreamPipeline(
+        sources_of(shared / "media" / "clips" / "classroom.mp4"),
+        classifier,
+        FixedDetector([50, 50, 70, 70]),
+        PipelineOptions(max_frames=5),
+    )
+    pipeline.run([Recorder()])
+    stages = pipeline.report().stages
+    counts = {stage: histogram.count for stage, histogram in stages.items()}
+    assert counts[Stage.DETECT] == counts[Stage.TRACK] == counts[Stage.CROP] == counts[Stage.SINK] == 5
+    assert counts[Stage.QUEUE] == counts[Stage.SMOOTH] == 5
+    assert counts[Stage.CLASSIFY] >= 1
+    assert counts[Stage.WAIT] == 0  # a recording waits for us
+
+
+def test_groups_are_summed_up_beside_the_frames(classifier, shared):
+    class WindowRecorder:
+        def __init__(self):
+            self.windows = []
+
+        def write_window(self, window):
+            self.windows.append(window)
+
+    options = PipelineOptions(groups=GroupConfig(window_s=1.0))
+    recorder = WindowRecorder()
+    pipeline = StreamPipeline(
+        sources_of(shared / "media" / "clips" / "classroom.mp4"), classifier, FixedDetector([50, 50, 70, 70]), options
+    )
+    report = pipeline.run([], window_sinks=[recorder])
+    assert [window.start_s for window in recorder.windows] == [0.0, 1.0, 2.0, 3.0]
+    assert sum(window.frames for window in recorder.windows) == report.frames == 45
+    assert {window.people for window in recorder.windows} == {1}
+
+
+def test_sources_come_and_go_while_it_runs(classifier, shared, write_picture, tmp_path):
+    clip = shared / "media" / "clips" / "classroom.mp4"
+    pipeline = StreamPipeline(sources_of(clip), classifier, FixedDetector([2, 2, 20, 20]))
+    (extra,) = sources_of(write_picture(tmp_path / "late.png"))
+    seen = []
+    for result in pipeline.results():
+        if not seen:
+            pipeline.add(extra)
+        seen.append(result.frame.source)
+        if extra.name in seen and str(clip) in seen:
+            pipeline.remove(str(clip))
+            pipeline.remove("never there")
+    assert extra.name in seen
+    assert [status.name for status in pipeline.report().sources] == [extra.name]
+
+
+def test_the_tick_comes_while_nothing_does(classifier):
+    class Silent:
+        name = "silent"
+        reconnects = 0
+
+        def frames(self, stop):
+            stop.wait()
+            yield from ()
+
+    ticks = []
+    pipeline = StreamPipeline([Silent()], classifier, FixedDetector())
+
+    def tick():
+        ticks.append(1)
+        if len(ticks) == 2:
+            pipeline.stop()
+
+    assert list(pipeline.results(tick)) == []
+    assert len(ticks) == 2
 
 
 class _Nothing:
@@ -152,10 +316,15 @@ class _Nothing:
         yield from ()
 
 
-@pytest.mark.parametrize("options", [{"max_wait_s": -1}, {"max_pending_frames": 0}])
+@pytest.mark.parametrize("options", [{"max_wait_s": -1}, {"max_pending_frames": 0}, {"detect_batch": 0}])
 def test_impossible_options(options):
     with pytest.raises(UsageError, match="impossible pipeline options"):
         PipelineOptions(**options)
+
+
+def test_faces_that_nobody_follows_must_be_searched_in_every_frame():
+    with pytest.raises(UsageError, match="only where they are followed"):
+        PipelineOptions(follow=None, detect_every=2)
 
 
 def test_a_result_needs_one_prediction_a_face():

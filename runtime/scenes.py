@@ -1,0 +1,109 @@
+"""All scenes of a pipeline: which faces of a frame are read, and what its result is."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import replace
+
+import numpy as np
+import numpy.typing as npt
+
+from ..core.crop import crop_faces
+from ..core.predictions import ExpressionPredictions
+from .batching import PendingFrame
+from .classifier import ExpressionClassifier
+from .detection import FaceDetections
+from .frame import Frame
+from .results import FrameResult
+from .scene import FollowOptions, Scene
+from .telemetry import Stage, StageTimes
+
+_LOGGER = logging.getLogger(__name__)
+
+_UNLIMITED = 2**31
+
+
+class Scenes:
+    """Prepares frames for the model, and makes results of what it reads; frames of one source come in order.
+
+    Args:
+        classifier: Reads the faces.
+        follow: How people are followed; None follows nobody.
+        stages: Told how long it takes.
+    """
+
+    def __init__(self, classifier: ExpressionClassifier, follow: FollowOptions | None, stages: StageTimes) -> None:
+        self._labels = classifier.labels
+        self._abstain_below = classifier.abstain_below
+        self._crop_margin = classifier.manifest.preprocess.crop_margin
+        self._follow = follow
+        self._stages = stages
+        self._scenes: dict[str, Scene] = {}
+        self._invalid = 0
+
+    @property
+    def invalid_readings(self) -> int:
+        """Faces for which the model gave no numbers."""
+        return self._invalid
+
+    def forget(self, source: str) -> None:
+        """Drop what is known about the people of a source that is gone."""
+        self._scenes.pop(source, None)
+
+    def prepare(self, frame: Frame, detections: FaceDetections | None) -> PendingFrame:
+        """Cut out the faces of a frame that the model is to read.
+
+        Args:
+            frame: The frame.
+            detections: Its faces; None where it was not searched.
+        """
+        if self._follow is None or frame.is_still:
+            found = FaceDetections.empty() if detections is None else detections
+            with self._stages.measure(Stage.CROP):
+                return PendingFrame(frame, found, crop_faces(frame.image, found.boxes, self._crop_margin))
+        scene = self._scene_of(frame, self._follow)
+        with self._stages.measure(Stage.TRACK):
+            tracked = scene.follow(frame, detections)
+        with self._stages.measure(Stage.CROP):
+            return scene.choose(frame, tracked)
+
+    def result(self, pending: PendingFrame, readings: ExpressionPredictions) -> FrameResult:
+        """Return the result of a frame.
+
+        Args:
+            pending: The frame, as it was prepared.
+            readings: What the model says about its M crops; a row that holds no numbers is told as unknown.
+        """
+        is_valid: npt.NDArray[np.bool_] = np.isfinite(readings.probabilities.sum(axis=1))
+        if not is_valid.all():
+            self._count_invalid(pending.frame, int((~is_valid).sum()))
+        if pending.tracked is None or self._follow is None:
+            return FrameResult(pending.frame, _with_unknown(readings, is_valid), pending.detections)
+        with self._stages.measure(Stage.SMOOTH):
+            return self._scene_of(pending.frame, self._follow).result(pending, readings, is_valid)
+
+    def _scene_of(self, frame: Frame, options: FollowOptions) -> Scene:
+        if frame.source not in self._scenes:
+            if not frame.is_live:
+                options = replace(options, reading=replace(options.reading, max_faces=_UNLIMITED))
+            self._scenes[frame.source] = Scene(
+                options, self._labels, crop_margin=self._crop_margin, abstain_below=self._abstain_below
+            )
+        return self._scenes[frame.source]
+
+    def _count_invalid(self, frame: Frame, faces: int) -> None:
+        if not self._invalid:
+            _LOGGER.error(
+                "the model gives no numbers for %d faces of frame %d of %s: they are told as unknown. "
+                "Next: fsrfer-export verify; further ones are counted only",
+                *(faces, frame.index, frame.source),
+            )
+        self._invalid += faces
+
+
+def _with_unknown(readings: ExpressionPredictions, is_valid: npt.NDArray[np.bool_]) -> ExpressionPredictions:
+    if is_valid.all():
+        return readings
+    probabilities = readings.probabilities.copy()
+    probabilities[~is_valid] = 1.0 / len(readings.labels)  # nothing is known: all expressions alike
+    return replace(readings, probabilities=probabilities, abstained=readings.abstained | ~is_valid)
