@@ -1,23 +1,20 @@
-"""Results as JSON, one line a frame; ``frame-result.schema.json`` beside this module describes a line."""
+"""Results as JSON, one record a line: to a stream, or to a file that goes on where it ended."""
 
 from __future__ import annotations
 
 import json
-from importlib import resources
+from pathlib import Path
 from types import TracebackType
 from typing import Any, TextIO
 
+from ..groups import GroupWindow
 from ..results import FrameResult
-
-SCHEMA_VERSION = 1
-
-_PROBABILITY_DIGITS = 5
-_PIXEL_DIGITS = 2
-_TIME_DIGITS = 6
+from .line_file import LineFile
+from .records import frame_record, window_record
 
 
 class JsonLinesSink:
-    """Writes one line a frame.
+    """Writes one line a frame, and one a window of time where they are asked for.
 
     Lines go out at once where somebody waits for them: at a terminal, in a file, or from a live source. Otherwise
     (a recording into a pipe) they are buffered.
@@ -33,8 +30,15 @@ class JsonLinesSink:
 
     def write(self, result: FrameResult) -> None:
         """Write the line of one frame."""
-        self._stream.write(json.dumps(frame_record(result), allow_nan=False) + "\n")
-        if self._flush_each or result.frame.is_live:
+        self._write(frame_record(result), flush=result.frame.is_live)
+
+    def write_window(self, window: GroupWindow) -> None:
+        """Write the line of one window."""
+        self._write(window_record(window), flush=True)
+
+    def _write(self, record: dict[str, Any], *, flush: bool) -> None:
+        self._stream.write(_line(record))
+        if self._flush_each or flush:
             self._stream.flush()
 
     def __enter__(self) -> JsonLinesSink:
@@ -43,48 +47,42 @@ class JsonLinesSink:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._stream.flush()
+        if kind is None or not isinstance(error, OSError):  # a stream that has failed fails again
+            self._stream.flush()
 
 
-def frame_record(result: FrameResult) -> dict[str, Any]:
-    """Return what is said about one frame, as plain values."""
-    frame = result.frame
-    return {
-        "schema_version": SCHEMA_VERSION,
-        "source": frame.source,
-        "frame": frame.index,
-        "time_s": round(frame.time_s, _TIME_DIGITS),
-        "clock": frame.clock.value,
-        "width": frame.width,
-        "height": frame.height,
-        "faces": _face_records(result),
-    }
+class JsonLinesFileSink:
+    """Appends the same lines to a file, each at once; see :class:`~fsrfer.runtime.sinks.line_file.LineFile`.
+
+    Args:
+        path: The file.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._file = LineFile(path)
+
+    def write(self, result: FrameResult) -> None:
+        """Append the line of one frame."""
+        self._file.write(_line(frame_record(result)))
+
+    def write_window(self, window: GroupWindow) -> None:
+        """Append the line of one window."""
+        self._file.write(_line(window_record(window)))
+
+    def __enter__(self) -> JsonLinesFileSink:
+        """Open the file.
+
+        Raises:
+            UsageError: It cannot be opened, or holds something else than JSON lines.
+        """
+        self._file.open(lambda line: line.startswith("{"), "a new file, or one of JSON lines")
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._file.close()
 
 
-def output_schema() -> dict[str, Any]:
-    """Return the JSON Schema (draft 2020-12) of a line."""
-    text = resources.files(__package__).joinpath("frame-result.schema.json").read_text(encoding="utf-8")
-    schema: dict[str, Any] = json.loads(text)
-    return schema
-
-
-def _face_records(result: FrameResult) -> list[dict[str, Any]]:
-    predictions, detections = result.predictions, result.detections
-    # `tolist` turns whole arrays into Python numbers at once; a crowd has hundreds of faces a frame.
-    boxes = result.boxes.astype(float).round(_PIXEL_DIGITS).tolist()
-    scores = [None] if detections is None else detections.scores.astype(float).round(_PROBABILITY_DIGITS).tolist()
-    sizes = predictions.face_size_px.astype(float).round(_PIXEL_DIGITS).tolist()
-    confidences = predictions.confidence.astype(float).round(_PROBABILITY_DIGITS).tolist()
-    probabilities = predictions.probabilities.astype(float).round(_PROBABILITY_DIGITS).tolist()
-    return [
-        {
-            "box": boxes[face],
-            "detection_score": scores[face],
-            "face_size_px": sizes[face],
-            "label": predictions.label_of(face),
-            "confidence": confidences[face],
-            "abstained": bool(predictions.abstained[face]),
-            "probabilities": dict(zip(predictions.labels, probabilities[face], strict=True)),
-        }
-        for face in range(len(result))
-    ]
+def _line(record: dict[str, Any]) -> str:
+    return json.dumps(record, allow_nan=False) + "\n"

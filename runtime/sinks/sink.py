@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 from types import TracebackType
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
+from ...core.errors import FsrferError
 from ..groups import GroupWindow
 from ..results import FrameResult
+
+
+class SinkError(FsrferError):
+    """Results cannot be written, sent or delivered."""
 
 
 class ResultSink(Protocol):
@@ -25,8 +30,30 @@ class ResultSink(Protocol):
     ) -> None: ...
 
 
+@runtime_checkable
 class WindowSink(Protocol):
     """Takes what was seen over windows of time; entered and left like a :class:`ResultSink`, and often one as well."""
 
     def write_window(self, window: GroupWindow) -> None:
         """Take one window; those of one source come in order."""
+
+
+class QueuedSink(ResultSink, WindowSink, Protocol):
+    """A sink that neither holds the pipeline up nor ends it: it has a queue, and keeps its problems to itself.
+
+    Ask for ``failure`` at the end: leaving the sink does not raise, or the sinks around it would throw their work away.
+    """
+
+    @property
+    def name(self) -> str:
+        """How to speak of it; holds no credentials."""
+
+    @property
+    def dropped(self) -> int:
+        """Results and windows that it did not write, so far."""
+
+    @property
+    def failure(self) -> Exception | None:
+        """Why results are not written now, or, once it is left, were not all written; None where all is well."""
+
+    def __enter__(self) -> QueuedSink: ...

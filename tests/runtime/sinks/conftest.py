@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import time
+
+import jsonschema
 import numpy as np
 import pytest
 
@@ -9,7 +12,9 @@ from fsrfer.core.labels import CANONICAL_LABELS
 from fsrfer.core.predictions import ExpressionPredictions
 from fsrfer.runtime.detection import FaceDetections
 from fsrfer.runtime.frame import Clock, Frame
-from fsrfer.runtime.results import FrameResult
+from fsrfer.runtime.groups import GroupWindow
+from fsrfer.runtime.results import FaceTracks, FrameResult
+from fsrfer.runtime.sinks import output_schema
 
 
 @pytest.fixture(scope="session")
@@ -27,11 +32,15 @@ def make_result():
         labels=CANONICAL_LABELS,
         abstained=False,
         label=1,
+        ids=None,
+        is_detected=True,
+        unreadable=(),
     ):
         count = 1 if boxes is None else len(boxes)
         image = np.full((size[1], size[0], 3), 60, np.uint8)
         probabilities = np.full((count, len(labels)), 0.1 / (len(labels) - 1), np.float32)
         probabilities[:, label] = 0.9
+        probabilities[list(unreadable)] = np.nan
         predictions = ExpressionPredictions(
             labels,
             probabilities,
@@ -42,6 +51,54 @@ def make_result():
         detections = None
         if boxes is not None:
             detections = FaceDetections(np.array(boxes, np.float32).reshape(-1, 4), np.full(count, 0.8, np.float32))
-        return FrameResult(Frame(source, index, time_s, clock, image), predictions, detections)
+        tracks = None
+        if ids is not None:
+            flags = np.full(count, is_detected)
+            tracks = FaceTracks(np.array(ids, np.int64), np.full(count, 1.25, np.float32), flags, ~flags)
+        return FrameResult(Frame(source, index, time_s, clock, image), predictions, detections, tracks)
 
     return build
+
+
+@pytest.fixture(scope="session")
+def make_window():
+    """Builder of windows of one source: ``make_window(number, ...)``."""
+
+    def build(number=0, **changes):
+        said = {
+            "source": "hall",
+            "start_s": 10.0 * number,
+            "end_s": 10.0 * number + 10.0,
+            "clock": Clock.WALL,
+            "frames": 250,
+            "people": 3,
+            "faces_per_frame": 2.5,
+            "labels": ("neutral", "happiness"),
+            "shares": np.array([0.25, 0.75]),
+            "margin": np.array([0.125, 0.125]),
+            "is_suppressed": False,
+        }
+        return GroupWindow(**{**said, **changes})
+
+    return build
+
+
+@pytest.fixture(scope="session")
+def validator():
+    """Validator of records: ``validator.validate(record)``."""
+    jsonschema.Draft202012Validator.check_schema(output_schema())
+    return jsonschema.Draft202012Validator(output_schema())
+
+
+@pytest.fixture(scope="session")
+def eventually():
+    """Waits for a condition, generously: ``eventually(lambda: ...)`` returns its first true value."""
+
+    def wait(condition, timeout_s=20.0):
+        deadline_s = time.monotonic() + timeout_s
+        while not (value := condition()):
+            assert time.monotonic() < deadline_s, "it did not happen"
+            time.sleep(0.01)
+        return value
+
+    return wait
