@@ -73,6 +73,7 @@ class BackgroundSink:
         self._is_closing = False
         self._is_abandoned = False
         self._is_finished = False
+        self._is_stuck = False
         self._thread = threading.Thread(target=self._serve, name=f"sink {name}", daemon=True)
 
     @property
@@ -119,7 +120,7 @@ class BackgroundSink:
     def _put(self, item: FrameResult | GroupWindow) -> None:
         with self._changed:
             if not _is_live(item):
-                self._wait_until(self._has_room)
+                self._wait_until(lambda: self._has_room() or self._failure is not None)
             elif not self._has_room():
                 self._drop_oldest_live()
             if self._failure is not None or not self._has_room():
@@ -142,12 +143,13 @@ class BackgroundSink:
         self._waiting.clear()
 
     def _wait_until(self, condition: Callable[[], bool]) -> None:
-        while self._failure is None and not condition():
+        while not condition() and not self._is_stuck:
             deadline_s = self._deadline_s
             left_s = None if deadline_s is None else deadline_s - time.monotonic()
             if left_s is None or left_s > 0:
                 self._changed.wait(left_s)
             else:
+                self._is_stuck = True
                 self._fail(SinkError(f"{self._name} is stuck", found=f"{len(self._waiting)} results that wait for it"))
 
     def _fail(self, error: Exception) -> None:

@@ -117,6 +117,7 @@ class HttpClient:
             while left > 0 and time.monotonic() < deadline_s:
                 part = response.read1(left)
                 if not part:
+                    response.close()
                     return
                 left -= len(part)
         self._connection.close()

@@ -125,9 +125,9 @@ class PublishingSink:
         self._thread.join(self._outbox.close(keep=kind is None) + _GRACE_S)
         self._outbox.give_up()
         lost = self._outbox.dropped - dropped_before
-        if kind is None and lost:
+        if kind is None and lost and self._failure is None:
             _LOGGER.warning("%d messages to %s did not arrive before the end", lost, self.name)
             problem = self._outage.error
-            self._failure = self._failure or SinkError(
+            self._failure = SinkError(
                 f"{lost} messages did not reach {self.name}", found=None if problem is None else problem.found
             )
