@@ -67,7 +67,8 @@ class HttpClient:
 
     def __init__(self, url: str, timeout_s: float, context: ssl.SSLContext) -> None:
         address = parse_address(url, ("http", "https"))
-        if address.username is not None or not re.fullmatch(r"[!-~]*", address.target):
+        has_login = address.username is not None or address.password is not None
+        if has_login or not re.fullmatch(r"[!-~]*", address.target):
             raise UsageError(
                 f"cannot post to {redact_address(url)}",
                 expected="no user and password, and percent signs for what is not ASCII",

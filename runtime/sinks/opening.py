@@ -84,7 +84,7 @@ def _mqtt(text: str) -> QueuedSink:
         username=address.username,
         password=password,
         qos=options.integer("qos", 0, 0, 2),
-        ca_file=options.path("ca_file"),
+        ca_file=options.path("ca_file") if is_encrypted else None,
     )
     contents = options.contents("send")
     options.finish()
@@ -93,12 +93,12 @@ def _mqtt(text: str) -> QueuedSink:
 
 def _webhook(text: str) -> QueuedSink:
     url = text.partition("#")[0].partition("+")[2]
-    _, options = _split(text, url, ("http", "https"))
+    address, options = _split(text, url, ("http", "https"))
     config = WebhookConfig(
         url=url,
         token=options.secret("token"),
         hmac_key=options.secret("hmac"),
-        ca_file=options.path("ca_file"),
+        ca_file=options.path("ca_file") if address.scheme == "https" else None,
         batch_records=options.integer("batch", 100, 1, 10_000),
         batch_s=options.number("batch_s", 1.0, 0.0, 3600.0),
         timeout_s=options.number("timeout_s", 10.0, 0.1, 600.0),

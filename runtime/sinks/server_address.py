@@ -58,8 +58,8 @@ def parse_address(text: str, schemes: Collection[str]) -> ServerAddress:
         port=port,
         path=unquote(parts.path).strip("/"),
         target=(parts.path or "/") + (f"?{parts.query}" if parts.query else ""),
-        username=None if parts.username is None else unquote(parts.username),
-        password=None if parts.password is None else Secret(unquote(parts.password)),
+        username=unquote(parts.username) if parts.username else None,
+        password=Secret(unquote(parts.password)) if parts.password else None,
     )
 
 

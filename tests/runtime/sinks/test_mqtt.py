@@ -300,25 +300,6 @@ def test_a_wrong_password_is_said_once_and_never_shown(make_broker, make_result,
         assert "box-user" not in text
 
 
-@pytest.fixture(scope="module")
-def certificate(tmp_path_factory) -> tuple[Path, Path]:
-    folder = tmp_path_factory.mktemp("tls")
-    names = (folder / "server.pem", folder / "server.key")
-    subprocess.run(
-        [
-            *("openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes"),
-            *("-days", "2", "-subj", "/CN=127.0.0.1", "-addext", "subjectAltName=IP:127.0.0.1"),
-            *("-out", names[0], "-keyout", names[1]),
-        ],
-        check=True,
-        capture_output=True,
-    )
-    for name in names:
-        name.chmod(0o644)
-    folder.chmod(0o755)
-    return names
-
-
 def test_a_certificate_that_nobody_vouches_for_is_refused(make_broker, make_result, certificate, eventually):
     broker = make_broker(f"certfile {certificate[0]}", f"keyfile {certificate[1]}")
     sink = sink_to(broker.port, is_encrypted=True, limits=OutboxLimits(close_s=0.5))

@@ -9,10 +9,12 @@ import hmac
 import json
 import logging
 import socket
+import ssl
 import threading
 import time
 from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 
 import pytest
 
@@ -33,57 +35,61 @@ QUICK = ReconnectPolicy(first_delay_s=0.02, max_delay_s=0.1)
 FACES = frozenset({Content.FACES})
 
 
+class Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+
+    def setup(self) -> None:
+        self.server.owner.sockets.append(self.request)
+        super().setup()
+
+    def do_POST(self) -> None:
+        body = self.rfile.read(int(self.headers["Content-Length"]))
+        owner = self.server.owner
+        owner.posts.append((self.path, {name.lower(): value for name, value in self.headers.items()}, body))
+        status, headers = owner.answer(len(owner.posts) - 1)
+        if status == 0:
+            self.close_connection = True
+            return
+        content = b"" if status == 204 else b"hello"
+        self.send_response(status)
+        for name, value in headers.items():
+            self.send_header(name, value)
+        if content:
+            self.send_header("Content-Length", str(len(content)))
+        self.end_headers()
+        self.wfile.write(content)
+
+    def do_GET(self) -> None:
+        self.do_POST()
+
+    def log_message(self, *_) -> None:
+        pass
+
+
+class HttpServer(ThreadingHTTPServer):
+    daemon_threads = True
+
+    def handle_error(self, *_) -> None:
+        pass
+
+
 class Server:
     """A web server that remembers what was posted, and answers as it is told.
 
-    ``answer(number)`` gives the status and headers for the post of that number, or raises to hang up.
+    ``answer(number)`` gives the status and headers for the post of that number; status 0 hangs up.
     """
 
-    def __init__(self, port: int = 0) -> None:
+    def __init__(self, port: int = 0, certificate: tuple[Path, Path] | None = None) -> None:
         self.posts: list[tuple[str, dict[str, str], bytes]] = []
-        self.connections = 0
-        self._sockets: list[socket.socket] = []
+        self.sockets: list[socket.socket] = []
         self.answer: Callable[[int], tuple[int, dict[str, str]]] = lambda number: (204, {})
-        server = self
-
-        class Handler(BaseHTTPRequestHandler):
-            protocol_version = "HTTP/1.1"
-
-            def setup(self) -> None:
-                server.connections += 1
-                server._sockets.append(self.request)
-                super().setup()
-
-            def do_POST(self) -> None:
-                body = self.rfile.read(int(self.headers["Content-Length"]))
-                server.posts.append((self.path, {k.lower(): v for k, v in self.headers.items()}, body))
-                status, headers = server.answer(len(server.posts) - 1)
-                if status == 0:
-                    self.close_connection = True
-                    return
-                self.send_response(status)
-                for name, value in headers.items():
-                    self.send_header(name, value)
-                if status != 204:
-                    self.send_header("Content-Length", "5")
-                self.end_headers()
-                if status != 204:
-                    self.wfile.write(b"hello")
-
-            def do_GET(self) -> None:
-                self.do_POST()
-
-            def log_message(self, *_) -> None:
-                pass
-
-        class HttpServer(ThreadingHTTPServer):
-            daemon_threads = True
-
-            def handle_error(self, *_) -> None:
-                pass
-
         self._server = HttpServer(("127.0.0.1", port), Handler)
+        self._server.owner = self
         self.port = self._server.server_port
+        if certificate is not None:
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            context.load_cert_chain(*certificate)
+            self._server.socket = context.wrap_socket(self._server.socket, server_side=True)
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.02,), daemon=True)
         self._thread.start()
 
@@ -99,7 +105,7 @@ class Server:
         self._server.shutdown()
         self._thread.join()
         self._server.server_close()
-        for connection in self._sockets:
+        for connection in self.sockets:
             with contextlib.suppress(OSError):
                 connection.shutdown(socket.SHUT_RDWR)
 
@@ -143,7 +149,7 @@ def test_a_batch_is_as_large_as_it_may_be_and_one_connection_serves_all(server, 
             sink.write(make_result(index=index))
     assert [len(json.loads(body)["records"]) for _, _, body in server.posts] == [10, 10, 10, 5]
     assert [record["frame"] for record in server.records] == list(range(35))
-    assert server.connections == 1
+    assert len(server.sockets) == 1
 
 
 def test_a_batch_is_sent_after_its_time_even_if_it_is_small(server, make_result, eventually):
@@ -347,6 +353,23 @@ def test_a_defect_switches_the_sink_off_and_is_kept(make_result, caplog):
     assert sink.dropped == 5
     assert len(said_in(caplog)) == 1
     assert caplog.records[0].exc_info
+
+
+def test_a_certificate_is_checked(make_result, certificate, eventually):
+    server = Server(certificate=certificate)
+    url = f"https://127.0.0.1:{server.port}/"
+    try:
+        sink = sink_to(url, limits=OutboxLimits(close_s=0.2))
+        with sink:
+            sink.write(make_result())
+            eventually(lambda: sink.failure)
+            assert "its certificate is not trusted: self" in str(sink.failure)
+        assert (sink.delivered, server.posts) == (0, [])
+        with sink_to(url, ca_file=certificate[0]) as sink:
+            sink.write(make_result())
+        assert (sink.delivered, sink.failure) == (1, None)
+    finally:
+        server.close()
 
 
 def test_the_signature_proves_the_body(server, make_result):
