@@ -11,6 +11,7 @@ it. ``benchmarks/tracking.py`` compares the three.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -25,25 +26,29 @@ _MISPLACED = 0.1  # standard deviation of a detected centre in sizes, outliers i
 
 @dataclass(frozen=True)
 class AssociationConfig:
-    """When a detection may belong to a track. Lengths are in sizes, the root of width times height.
+    """When a detection may belong to a track.
 
     Attributes:
-        others: Expected number of other faces in an area of one size by one size: the fewer, the farther from the
-            expected place a face is still accepted.
-        max_distance: Largest distance between expected and found centre.
-        size_tolerance: Standard deviation of the change of a side's logarithm.
+        others: Expected number of other faces in an area of one face, the root of width times height squared. The fewer
+            they are, the farther from the expected place a face is still accepted.
+        size_tolerance: Standard deviation of the difference between the logarithms of expected and found sides.
 
     Raises:
         UsageError: A value is not a number above 0.
     """
 
-    others: float = 0.01
-    max_distance: float = 4.0
-    size_tolerance: float = 0.2
+    others: float = 5e-4
+    size_tolerance: float = 0.15
 
     def __post_init__(self) -> None:
-        if not all(0.0 < value < np.inf for value in (self.others, self.max_distance, self.size_tolerance)):
+        if not all(0.0 < value < np.inf for value in (self.others, self.size_tolerance)):
             raise UsageError("impossible association of faces", expected="numbers above 0", found=self)
+
+
+Associate = Callable[
+    [npt.NDArray[np.float32], FloatArray, npt.NDArray[np.float32], AssociationConfig], tuple[IndexArray, IndexArray]
+]
+"""What :func:`associate` is."""
 
 
 def associate(
@@ -52,23 +57,26 @@ def associate(
     found: npt.NDArray[np.float32],
     config: AssociationConfig,
 ) -> tuple[IndexArray, IndexArray]:
-    """Assign detections to tracks, so that all in all the pairs are the most likely.
+    """Assign detections to tracks by likelihood.
 
     Args:
-        expected: float32 (T, 4), boxes of the tracks where their motion takes them.
+        expected: float32 (T, 4), boxes of the tracks where their motion takes them, not empty.
         spread_px: float64 (T,), standard deviation of each one's centre along one axis.
-        found: float32 (N, 4), boxes of the detections.
+        found: float32 (N, 4), boxes of the detections, not empty.
         config: When a pair is possible.
 
     Returns:
         Rows of tracks and of detections that belong together, (M,) each.
     """
     tracks, detections = coordinates_of(expected), coordinates_of(found)
-    near = np.maximum(sizes_of(tracks)[:, None], sizes_of(detections)) * config.max_distance
-    rows, columns = np.nonzero(
-        (np.abs(tracks[:, None, 0] - detections[:, 0]) < near) & (np.abs(tracks[:, None, 1] - detections[:, 1]) < near)
-    )
-    scores = _scores(tracks[rows], spread_px[rows], detections[columns], config)
+    sizes = sizes_of(tracks)
+    variances = spread_px**2 + (_MISPLACED * sizes) ** 2
+    best = -np.log(2.0 * np.pi * config.others * variances / sizes**2)  # score of a detection in the expected place
+    reach = np.sqrt(2.0 * variances * np.maximum(best, 0.0))  # farther away the score is below 0
+    rows, columns = _pairs_within(reach, tracks[:, :2], detections[:, :2])
+    changes = detections[columns] - tracks[rows]
+    scores = best[rows] - 0.5 * _squares(changes[:, :2]) / variances[rows]
+    scores -= 0.5 * _squares(changes[:, 2:]) / config.size_tolerance**2
     worth = scores > 0.0
     return assign(rows[worth], columns[worth], scores[worth])
 
@@ -91,11 +99,20 @@ def iou_matrix(a: npt.NDArray[np.float32], b: npt.NDArray[np.float32]) -> npt.ND
     return ratio
 
 
-def _scores(tracks: FloatArray, spread_px: FloatArray, detections: FloatArray, config: AssociationConfig) -> FloatArray:
-    """Return the log-likelihood ratio of pairs of boxes, given as coordinates (P, 4)."""
-    size = np.sqrt(sizes_of(tracks) * sizes_of(detections))
-    variance = (spread_px / size) ** 2 + _MISPLACED**2
-    moved, grown = (detections[:, :2] - tracks[:, :2]) / size[:, None], detections[:, 2:] - tracks[:, 2:]
-    surprise = (moved**2).sum(axis=1) / variance + (grown**2).sum(axis=1) / config.size_tolerance**2
-    scores: FloatArray = -0.5 * surprise - np.log(2.0 * np.pi * config.others * variance)
-    return scores
+def _pairs_within(reach: FloatArray, centers: FloatArray, points: FloatArray) -> tuple[IndexArray, IndexArray]:
+    """Return the pairs of centres and points that lie within the centre's reach along both axes."""
+    by_x = np.argsort(points[:, 0], kind="stable")
+    sorted_x = points[by_x, 0]
+    first = np.searchsorted(sorted_x, centers[:, 0] - reach, side="left")
+    counts = np.searchsorted(sorted_x, centers[:, 0] + reach, side="right") - first
+    rows = np.repeat(np.arange(len(centers)), counts)
+    # Runs of consecutive places in x order, one run a row.
+    places = np.arange(len(rows)) + np.repeat(first - (np.cumsum(counts) - counts), counts)
+    columns = by_x[places]
+    near = np.abs(points[columns, 1] - centers[rows, 1]) <= reach[rows]
+    return rows[near], columns[near]
+
+
+def _squares(vectors: FloatArray) -> FloatArray:
+    squares: FloatArray = np.square(vectors).sum(axis=1)
+    return squares

@@ -45,10 +45,10 @@ class MotionConfig:
         UsageError: A value is not a number above 0.
     """
 
-    speed: float = 2.5
-    growth: float = 0.3
+    speed: float = 2.0
+    growth: float = 0.15
     persistence_s: float = 1.5
-    jitter: float = 0.05
+    jitter: float = 0.06
     jitter_px: float = 0.4
 
     def __post_init__(self) -> None:

@@ -1,8 +1,9 @@
 """Follows the faces of one source from detection to detection.
 
 Detections are matched in two stages as in ByteTrack (Zhang et al., arXiv 2110.06864): those with a high score to all
-tracks, then those with a low one to the tracks that are left and were found just before. A face that is half hidden
-keeps its track that way, and a false alarm with a low score cannot begin one.
+tracks, then those with a low one to the tracks that are left. A face that is half hidden keeps its track that way, and
+a false alarm with a low score cannot begin one. ByteTrack gives low scores only to tracks that were found just before;
+small faces are missed so often that lost ones are worth including (``benchmarks/tracking.py``).
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ import numpy.typing as npt
 
 from ...core.errors import InputSpecError, UsageError
 from ..detection import FaceDetections
-from .association import AssociationConfig, associate
+from .association import Associate, AssociationConfig, associate
 from .motion import BoxMotion, MotionConfig
 from .track_states import TrackStates
 from .tracked_faces import TrackedFaces
@@ -40,7 +41,7 @@ class TrackerConfig:
     """
 
     high_score: float = 0.65
-    max_lost_s: float = 1.5
+    max_lost_s: float = 3.0
     max_coast_s: float = 0.3
     motion: MotionConfig = field(default_factory=MotionConfig)
     association: AssociationConfig = field(default_factory=AssociationConfig)
@@ -62,10 +63,12 @@ class FaceTracker:
 
     Args:
         config: When a face is the same as before.
+        associate: How detections are assigned to tracks.
     """
 
-    def __init__(self, config: TrackerConfig | None = None) -> None:
+    def __init__(self, config: TrackerConfig | None = None, *, associate: Associate = associate) -> None:
         self._config = config or TrackerConfig()
+        self._associate = associate
         self._motion = BoxMotion(self._config.motion)
         self._tracks = TrackStates()
         self._frame_size: tuple[int, int] | None = None
@@ -160,9 +163,9 @@ class FaceTracker:
         is_high = detections.scores >= self._config.high_score
         boxes, spread = self._motion.boxes(), self._motion.spread
         is_free = np.ones(len(boxes), np.bool_)
-        for stage, may_match in ((is_high, is_free), (~is_high, self._tracks.was_found)):
-            rows, columns = np.flatnonzero(is_free & may_match), np.flatnonzero(stage)
-            tracks, found = associate(boxes[rows], spread[rows], detections.boxes[columns], self._config.association)
+        for stage in (is_high, ~is_high):
+            rows, columns = np.flatnonzero(is_free), np.flatnonzero(stage)
+            tracks, found = self._associate(boxes[rows], spread[rows], detections.boxes[columns], self._config.association)
             row_of[columns[found]] = rows[tracks]
             is_free[rows[tracks]] = False
         return row_of
