@@ -22,23 +22,25 @@ class AnnotatedPictureSink:
     Args:
         path: The picture; with several pictures their names go before its suffix.
         is_single: Whether there is a single picture.
+        blur_faces: Make the faces that were found unrecognisable.
 
     Raises:
         UsageError: The suffix is not that of a picture.
     """
 
-    def __init__(self, path: Path, *, is_single: bool = True) -> None:
+    def __init__(self, path: Path, *, is_single: bool = True, blur_faces: bool = False) -> None:
         if path.suffix.lower() not in PICTURE_OUTPUT_SUFFIXES:
             raise UsageError(
                 f"cannot write annotated pictures to {path}",
                 expected=f"a path ending in {', '.join(sorted(PICTURE_OUTPUT_SUFFIXES))}",
             )
         self._suffix = path.suffix.lower()
+        self._blur_faces = blur_faces
         self._names = OutputNames(path, is_single=is_single)
 
     def write(self, result: FrameResult) -> None:
         """Draw one frame and write it to its file."""
-        image_bgr = cv2.cvtColor(annotate(result), cv2.COLOR_RGB2BGR)
+        image_bgr = cv2.cvtColor(annotate(result, blur_faces=self._blur_faces), cv2.COLOR_RGB2BGR)
         _, data = cv2.imencode(self._suffix, image_bgr)
         write_bytes(self._names.path_for(result.frame.source), data.tobytes())
 

@@ -30,32 +30,35 @@ _NOMINAL_RATE = 25  # for the encoder's rate control only: every frame carries i
 
 
 class AnnotatedVideoSink:
-    """Writes H.264 videos with boxes, expressions and confidences drawn in.
+    """Writes H.264 videos with boxes, expressions, confidences and, where faces are followed, tracks drawn in.
 
     Frames keep their times. The files appear under their names when the sink is left normally; until then, and after
     an error, there is nothing.
 
     Args:
         path: The video; with several sources their names go before its suffix.
-        is_single: Whether there is a single source.
+        is_single: Whether there is a single source; with several, each frame says where and when it is from.
+        blur_faces: Make the faces that were found unrecognisable.
 
     Raises:
         UsageError: The suffix is not that of a video.
     """
 
-    def __init__(self, path: Path, *, is_single: bool = True) -> None:
+    def __init__(self, path: Path, *, is_single: bool = True, blur_faces: bool = False) -> None:
         if path.suffix.lower() not in VIDEO_OUTPUT_SUFFIXES:
             raise UsageError(
                 f"cannot write annotated video to {path}",
                 expected=f"a path ending in {', '.join(sorted(VIDEO_OUTPUT_SUFFIXES))}",
             )
         self._names = OutputNames(path, is_single=is_single)
+        self._is_single = is_single
+        self._blur_faces = blur_faces
         self._files = ExitStack()
         self._encoders: dict[str, _VideoEncoder] = {}
 
     def write(self, result: FrameResult) -> None:
         """Draw one frame and encode it."""
-        image = annotate(result)
+        image = annotate(result, blur_faces=self._blur_faces, caption=not self._is_single)
         encoder = self._encoders.get(result.frame.source)
         if encoder is None:
             temporary = self._files.enter_context(atomic_path(self._names.path_for(result.frame.source)))

@@ -24,8 +24,14 @@ class LabelLayout:
         self._width = width
         self._height = height
         self._boxes = boxes
-        self._labels = np.empty((len(boxes), 4), np.int64)
-        self._count = 0
+        # The boxes first, then what was reserved; room for a label each and a few more.
+        self._obstacles = np.concatenate([boxes, np.empty((len(boxes) + 8, 4), np.int64)])
+        self._count = len(boxes)
+
+    def reserve(self, place: Rectangle) -> None:
+        """Keep labels away from a place."""
+        self._obstacles[self._count] = place
+        self._count += 1
 
     def place(self, face: int, size: tuple[int, int]) -> Rectangle | None:
         """Reserve a place for a label.
@@ -37,16 +43,18 @@ class LabelLayout:
         Returns:
             The place; None where there is no free one.
         """
-        for places, forbidden in (
-            (self._outside(face, size), self._boxes),
-            (self._inside(face, size), np.delete(self._boxes, face, axis=0)),
-        ):
-            for place in places:
-                if not _overlaps(place, self._labels[: self._count]) and not _overlaps(place, forbidden):
-                    self._labels[self._count] = place
-                    self._count += 1
-                    return place
-        return None
+        outside = list(self._outside(face, size))
+        places = outside + list(self._inside(face, size))
+        if not places:
+            return None
+        overlaps = _overlaps(np.array(places), self._obstacles[: self._count])
+        overlaps[len(outside) :, face] = False
+        free = ~overlaps.any(axis=1)
+        if not free.any():
+            return None
+        chosen = places[int(np.argmax(free))]
+        self.reserve(chosen)
+        return chosen
 
     def _outside(self, face: int, size: tuple[int, int]) -> Iterator[Rectangle]:
         (x0, y0, x1, y1), (width, height) = self._boxes[face].tolist(), size
@@ -73,7 +81,8 @@ class LabelLayout:
                 yield left, top, left + width, top + height
 
 
-def _overlaps(place: Rectangle, rectangles: npt.NDArray[np.int64]) -> bool:
-    x0, y0, x1, y1 = place
-    apart = (rectangles[:, 0] >= x1) | (rectangles[:, 2] <= x0) | (rectangles[:, 1] >= y1) | (rectangles[:, 3] <= y0)
-    return not bool(apart.all())
+def _overlaps(places: npt.NDArray[np.int64], obstacles: npt.NDArray[np.int64]) -> npt.NDArray[np.bool_]:
+    """Return which of P places lie on which of M obstacles: bool (P, M)."""
+    x0, y0, x1, y1 = places.T[:, :, None]
+    left, top, right, bottom = obstacles.T
+    return np.asarray((left < x1) & (right > x0) & (top < y1) & (bottom > y0), np.bool_)

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import time
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fsrfer.core.labels import CANONICAL_LABELS
+from fsrfer.runtime.frame import Clock
 from fsrfer.runtime.sinks import annotate
-from fsrfer.runtime.sinks.drawing import enlargement_for
+from fsrfer.runtime.sinks.drawing import _texts, enlargement_for
 from fsrfer.runtime.sinks.label_layout import LabelLayout
+from fsrfer.runtime.sinks.legend import _clock_text, draw_caption
 from fsrfer.runtime.sinks.palette import UNKNOWN_COLOR, ink_on, palette_for
+from fsrfer.runtime.sinks.pen import Pen
 
 
 def covered(canvas, color, region=np.s_[:, :]):
@@ -52,6 +57,107 @@ def test_a_label_is_readable_beside_a_face_of_12_pixels(make_result):
 def test_an_abstained_face_is_white(make_result):
     canvas = annotate(make_result([(100, 100, 140, 150)], size=(960, 540), abstained=True))
     assert covered(canvas, UNKNOWN_COLOR, np.s_[100:151, 98:103]) > 40
+
+
+def test_a_track_is_named(make_result):
+    box = [(400, 200, 440, 250)]
+    plain = annotate(make_result(box, size=(960, 540)))
+    named = annotate(make_result(box, size=(960, 540), ids=[1234]))
+    yellow = palette_for(CANONICAL_LABELS)["happiness"]
+    assert covered(named, yellow, np.s_[170:200]) > covered(plain, yellow, np.s_[170:200]) + 300
+
+
+def test_what_is_written_is_shortened_where_there_is_no_room(make_result):
+    texts = _texts(make_result([(0, 0, 20, 24)] * 2, ids=[7, 8], unreadable=[1]))
+    assert texts == [
+        ("#7 happiness 90%", "#7 hap 90%", "#7 hap", "#7"),
+        ("#8 unknown", "#8 unk", "#8 unk", "#8"),
+    ]
+    assert _texts(make_result())[0] == ("happiness 90%", "hap 90%", "hap")
+
+
+def test_a_face_that_was_not_detected_has_corners_only(make_result):
+    canvas = annotate(make_result([(100, 100, 180, 180)], size=(960, 540), ids=[1], is_detected=False))
+    yellow = palette_for(CANONICAL_LABELS)["happiness"]
+    assert covered(canvas, yellow, np.s_[97:103, 97:115]) > 10
+    assert covered(canvas, yellow, np.s_[165:184, 177:184]) > 10
+    assert covered(canvas, yellow, np.s_[130:150, 95:105]) == 0
+
+
+def test_a_box_leaves_a_small_face_free(make_result):
+    canvas = annotate(make_result([(100, 100, 112, 112)], size=(960, 540)))
+    assert np.all(canvas[101:112, 101:112] == 60)
+    assert covered(canvas, palette_for(CANONICAL_LABELS)["happiness"], np.s_[94:118, 94:100]) > 20
+
+
+def test_blurred_faces_cannot_be_told_apart_and_the_rest_stays(make_result):
+    box = (200, 100, 240, 148)
+    images = []
+    for seed in range(2):
+        result = make_result([box], size=(480, 270))
+        face = result.frame.image[100:148, 200:240]
+        face[:] = np.random.default_rng(seed).integers(0, 256, face.shape, dtype=np.uint8)  # the finest of details
+        before = result.frame.image.copy()
+        images.append(annotate(result, min_width=480, blur_faces=True))
+        assert np.array_equal(result.frame.image, before)
+    inside = np.s_[106:142, 206:234]
+    details = [np.abs(np.diff(image[inside].astype(int), axis=1)).mean() for image in images]
+    assert max(details) < 5  # random noise has about 85
+    assert np.all(images[0][200:270, :180] == 60)
+
+
+def test_a_face_crop_is_blurred_as_a_whole(make_result):
+    result = make_result(None, size=(48, 48))
+    result.frame.image[:] = np.random.default_rng(0).integers(0, 256, (48, 48, 3), dtype=np.uint8)
+    canvas = annotate(result, blur_faces=True).astype(int)
+    assert np.abs(np.diff(canvas[130:160, 100:200], axis=1)).mean() < 5
+
+
+def test_a_caption_says_where_and_when(make_result):
+    result = make_result([], size=(960, 540))
+    plain, captioned = annotate(result), annotate(result, caption=True)
+    changed = np.argwhere((plain != captioned).any(axis=-1))
+    assert len(changed) > 500
+    assert changed[:, 0].max() < 30
+    assert changed[:, 1].max() < 480
+
+
+def test_no_label_covers_the_caption(make_result):
+    result = make_result([(4, 22, 40, 60)], size=(960, 540), source="a camera with a long name")
+    with_face = annotate(result, caption=True)
+    without = annotate(make_result([], size=(960, 540), source="a camera with a long name"), caption=True)
+    assert np.array_equal(with_face[:15, :150], without[:15, :150])
+
+
+@pytest.mark.parametrize(
+    ("time_s", "text"), [(0.0, "0:00:00.00"), (59.999, "0:01:00.00"), (3661.25, "1:01:01.25"), (36000.0, "10:00:00.00")]
+)
+def test_times_of_recordings_are_those_of_a_player(make_result, time_s, text):
+    assert _clock_text(make_result(time_s=time_s).frame) == text
+
+
+@pytest.fixture
+def greenwich(monkeypatch):
+    monkeypatch.setenv("TZ", "UTC")
+    time.tzset()
+    yield
+    monkeypatch.undo()
+    time.tzset()
+
+
+def test_times_of_cameras_are_local(make_result, greenwich):
+    assert _clock_text(make_result(time_s=1.79e9, clock=Clock.WALL).frame) == "2026-09-21 14:13:20"
+
+
+@settings(deadline=None, max_examples=30)
+@given(name=st.text(max_size=300), width=st.integers(8, 1000))
+def test_any_name_fits_its_corner(make_result, name, width):
+    frame = make_result(source=name, size=(width, 60)).frame
+    canvas = np.zeros((60, width, 3), np.uint8)
+    pen = Pen.for_width(width)
+    x0, y0, x1, _ = draw_caption(canvas, frame, pen)
+    assert (x0, y0) == (0, 0)
+    assert x1 <= max(width, pen.label_size("...")[0])
 
 
 def test_a_face_crop_is_labelled_inside(make_result):
