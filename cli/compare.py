@@ -15,7 +15,7 @@ from ..core.files import write_json, write_text
 from ..core.options import Arithmetic
 from ..core.provenance import installed_versions
 from ..datasets import SPEC_FORMS, FaceDataset, Track, open_dataset, paper_sizes
-from .console import NOTES, print_table, progress_bar
+from .console import NOTES, command_line, print_table, progress_bar
 from .launch import needing_extra
 from .parsing import parse_sizes
 from .training_bars import TrainingBars
@@ -164,7 +164,10 @@ def _write(comparison: Comparison, folder: Path) -> None:
     from ..training.comparison import draw_accuracy, draw_risk_coverage, to_markdown
 
     folder.mkdir(parents=True, exist_ok=True)
-    write_json(folder / "comparison.json", {"versions": installed_versions(), **comparison.to_json()})
+    write_json(
+        folder / "comparison.json",
+        {"command": command_line(), "versions": installed_versions(), **comparison.to_json()},
+    )
     write_text(folder / "comparison.md", to_markdown(comparison))
     with needing_extra("fsrfer-train compare --output"):
         draw_accuracy(comparison, folder / "accuracy.png")

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import shlex
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 from rich.console import Console
@@ -14,6 +16,23 @@ from rich.table import Table
 
 NOTES = Console(stderr=True, highlight=False)
 """Console for progress and remarks."""
+
+
+def command_line() -> str:
+    """Return the command that runs, as a user would type it again; for the files that it leaves."""
+    program, *words = sys.argv
+    return shlex.join([Path(program).name, *words])
+
+
+def note_resolution(faces: int, points: float) -> None:
+    """Say so where single faces would decide whether a bound is met.
+
+    Args:
+        faces: Faces of each size that are looked at.
+        points: The bound, in points of accuracy; 0 for none.
+    """
+    if points and faces < 100 / points:
+        NOTES.print(f"{faces} faces cannot resolve {points:g} points: a single face is {100 / faces:.2f}", markup=False)
 
 
 def print_json(value: Any) -> None:

@@ -25,12 +25,14 @@ class FaceFinding:
         min_face_px: Least side of a face's box in pixels.
         min_score: Least detection score.
         side: Longest side of the detector's input in pixels.
+        tile: Side in pixels of the tiles that are searched besides the whole frame.
     """
 
     detector: str | None = None
     min_face_px: float | None = None
     min_score: float | None = None
     side: int | None = None
+    tile: int | None = None
 
     def open(self, stack: ExitStack, threads: int | None) -> FaceDetector | RecordedBoxes:
         """Open the detector inside ``stack``, or read the recorded boxes.
@@ -40,13 +42,17 @@ class FaceFinding:
         """
         name = self.detector or DEFAULT_DETECTOR
         if name.startswith(_BOXES):
-            if (self.min_face_px, self.min_score, self.side) != (None, None, None):
+            if (self.min_face_px, self.min_score, self.side, self.tile) != (None, None, None, None):
                 raise UsageError("recorded boxes are taken as they are", found="an option of the detector")
             return RecordedBoxes(Path(name.removeprefix(_BOXES)))
         chosen = {"score_threshold": self.min_score, "min_face_px": self.min_face_px, "max_side": self.side}
         config = DetectorConfig(**{key: value for key, value in chosen.items() if value is not None})  # type: ignore[arg-type]
         detector: FaceDetector = stack.enter_context(open_detector(name, config, threads=threads))
-        return detector
+        if self.tile is None:
+            return detector
+        from ..runtime.detection import TiledDetector, TilingConfig
+
+        return TiledDetector(detector, TilingConfig(tile_px=self.tile))
 
     def check_unused(self, specs: Sequence[SourceSpec]) -> None:
         """Check that ready-made crops can be read without any of this.

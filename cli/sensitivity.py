@@ -23,7 +23,7 @@ from ..core.provenance import installed_versions
 from ..core.schema import to_mapping
 from ..datasets import SPEC_FORMS, Track, evenly_spread, open_dataset
 from .calibration_data import choose_method, test_faces_of
-from .console import NOTES, print_json, print_table, progress_bar
+from .console import NOTES, command_line, note_resolution, print_json, print_table, progress_bar
 from .launch import needing_extra
 from .parsing import parse_sizes
 
@@ -113,9 +113,12 @@ def sensitivity(
         )
     found = None
     if max_drop is not None:
-        judge = Int8Judge(builder.model, loaded.manifest, target.kind, evenly_spread(checked, judged_on), wanted)
+        judged = evenly_spread(checked, judged_on)
+        note_resolution(len(judged), max_drop)
+        judge = Int8Judge(builder.model, loaded.manifest, target.kind, judged, wanted)
         found = _search(builder, target, ranking, judge, max_drop)
     result = {
+        "command": command_line(),
         "versions": installed_versions(),
         "target": target.value,
         "calibrated_on": to_mapping(measured.manifest),

@@ -12,10 +12,10 @@ from ..core.fidelity import BandFidelity, Bounds
 from ..core.files import write_json
 from ..core.options import Precision
 from ..core.provenance import installed_versions
-from ..datasets import SPEC_FORMS, FaceDataset, Track, evenly_spread, open_dataset
+from ..datasets import SPEC_FORMS, Track, evenly_spread, open_dataset
 from ..export.verification import FormResult, Verification
 from ..export.verification import verify as run_verification
-from .console import NOTES, print_json, print_table, progress_bar
+from .console import NOTES, command_line, note_resolution, print_json, print_table, progress_bar
 from .parsing import parse_sizes
 
 _COLUMNS = ("face size", "faces", "accuracy", "points lost", "95 %", "same decision", "largest error", "ECE")
@@ -53,7 +53,7 @@ def verify(
         Precision.INT8: Bounds(max_drop=max_drop / 100),
     }
     if gate:
-        _check_resolution(dataset, min(max_drop, max_drop_fp16))
+        note_resolution(len(dataset), min(max_drop, max_drop_fp16))
     with progress_bar() as bars:
         task = bars.add_task("running every form", total=len(dataset))
         result = run_verification(
@@ -78,17 +78,8 @@ def verify(
         result.raise_if_beyond(bounds)
 
 
-def _check_resolution(dataset: FaceDataset, points: float) -> None:
-    # A gate that a single face closes says little about the model.
-    if points and len(dataset) < 100 / points:
-        NOTES.print(
-            f"{len(dataset)} faces cannot resolve {points:g} points: a single face is {100 / len(dataset):.2f}",
-            markup=False,
-        )
-
-
 def _as_mapping(result: Verification, problems: list[str]) -> dict[str, Any]:
-    return {"versions": installed_versions(), **result.to_json(), "beyond_bounds": problems}
+    return {"command": command_line(), "versions": installed_versions(), **result.to_json(), "beyond_bounds": problems}
 
 
 def _show(result: Verification, *, by_class: bool) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import numpy.typing as npt
@@ -32,6 +33,7 @@ class FaceSearch:
         self._cadence = DetectionCadence(every)
         self._stages = stages
         self._arrivals = ArrivalRate()
+        self._by_settings: dict[tuple[float | None, int | None], FaceDetector] = {}
         self._detect_s = 0.0
         self._searched = 0
         self._seen = 0
@@ -54,7 +56,7 @@ class FaceSearch:
         if isinstance(self._detector, RecordedBoxes):
             return [self._detector.boxes_of(frame) for frame in frames]
         due = [frame.is_still or self._cadence.is_due(frame.source) for frame in frames]
-        wanted = [frame.image for frame, is_due in zip(frames, due, strict=True) if is_due]
+        wanted = [frame for frame, is_due in zip(frames, due, strict=True) if is_due]
         found = iter(self._detect(self._detector, wanted))
         return [next(found) if is_due else None for is_due in due]
 
@@ -85,9 +87,37 @@ class FaceSearch:
         self._detect_s, self._searched, self._seen = 0.0, 0, 0
         return True
 
-    def _detect(self, detector: FaceDetector, images: Sequence[Image]) -> list[FaceDetections]:
-        if not images:
-            return []
+    def _detect(self, detector: FaceDetector, frames: Sequence[Frame]) -> list[FaceDetections]:
+        """Search frames, those of one configuration together."""
+        found: dict[int, FaceDetections] = {}
+        groups: dict[tuple[float | None, int | None], list[int]] = {}
+        for position, frame in enumerate(frames):
+            settings = frame.settings
+            key = (None, None) if settings is None else (settings.min_face_px, settings.detector_side)
+            groups.setdefault(key, []).append(position)
+        for key, positions in groups.items():
+            regions = [_region(frames[position]) for position in positions]
+            images = [
+                frames[position].image[y0:y1, x0:x1]
+                for position, (x0, y0, x1, y1) in zip(positions, regions, strict=True)
+            ]
+            inside = self._timed(self._detector_for(detector, *key), images)
+            for position, region, detections in zip(positions, regions, inside, strict=True):
+                found[position] = _moved(detections, region[:2])
+        return [found[position] for position in range(len(frames))]
+
+    def _detector_for(self, detector: FaceDetector, min_face_px: float | None, side: int | None) -> FaceDetector:
+        key = (min_face_px, side)
+        if key == (None, None):
+            return detector
+        if key not in self._by_settings:
+            config = detector.config
+            config = config if min_face_px is None else replace(config, min_face_px=min_face_px)
+            config = config if side is None else replace(config, max_side=side)
+            self._by_settings[key] = detector.with_config(config)
+        return self._by_settings[key]
+
+    def _timed(self, detector: FaceDetector, images: Sequence[Image]) -> list[FaceDetections]:
         started_s = time.perf_counter()
         found = detector.detect_batch(images)
         elapsed_s = time.perf_counter() - started_s
@@ -96,3 +126,16 @@ class FaceSearch:
         for _ in images:
             self._stages.observe(Stage.DETECT, elapsed_s / len(images))
         return found
+
+
+def _region(frame: Frame) -> tuple[int, int, int, int]:
+    region = None if frame.settings is None else frame.settings.region_px(frame.width, frame.height)
+    return (0, 0, frame.width, frame.height) if region is None else region
+
+
+def _moved(detections: FaceDetections, offset: tuple[int, int]) -> FaceDetections:
+    if offset == (0, 0):
+        return detections
+    corner = np.array(offset, np.float32)
+    landmarks = None if detections.landmarks is None else detections.landmarks + corner
+    return FaceDetections(detections.boxes + np.tile(corner, 2), detections.scores, landmarks)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import numpy.typing as npt
 
-from ..core.crop import crop_faces
+from ..core.crop import crop_faces, square_boxes
 from ..core.predictions import ExpressionPredictions
 from .batching import PendingFrame
 from .detection import FaceDetections
@@ -105,5 +105,5 @@ class Scene:
 
 
 def _crop_sides(detections: FaceDetections, margin: float) -> npt.NDArray[np.float32]:
-    sides: npt.NDArray[np.float32] = np.maximum(np.rint(detections.sides * (1.0 + 2.0 * margin)), 1.0)
-    return sides.astype(np.float32)
+    squares = square_boxes(detections.boxes, margin)
+    return (squares[:, 2] - squares[:, 0]).astype(np.float32)

@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import time
+import urllib.request
 from pathlib import Path
 
 import cv2
@@ -16,7 +17,6 @@ import jsonschema
 import numpy as np
 import pytest
 
-from fsrfer.cli.run import _stopping_on_signals
 from fsrfer.core import ArtifactKind
 from fsrfer.runtime import default_bundle_path
 from fsrfer.runtime.sinks import output_schema
@@ -74,6 +74,139 @@ def test_a_video_gives_one_valid_line_a_frame(bundle, yunet, classroom):
     assert "detector  yunet" in done.stderr
     assert f"source    {classroom} (video)" in done.stderr
     assert "10 frames, 40 faces" in done.stderr
+
+
+def test_people_are_followed_and_groups_summed_up(bundle, yunet, classroom):
+    done = run(
+        *(classroom, "--bundle", bundle, "--detector", yunet, "--max-frames", 24, "--detect-every", 3),
+        *("--group-window", 1),
+    )
+    assert done.returncode == 0, done.stderr
+    lines = records(done.stdout)
+    for line in lines:
+        jsonschema.validate(line, output_schema())
+    frames = [line for line in lines if line.get("type") != "window"]
+    windows = [line for line in lines if line.get("type") == "window"]
+    assert {face["track_id"] for line in frames for face in line["faces"]} == {1, 2, 3, 4}
+    assert [all(face["is_detected"] for face in line["faces"]) for line in frames[:4]] == [True, False, False, True]
+    assert [window["people"] for window in windows] == [4, 4]
+    assert "readings by the model" in done.stderr
+
+
+def test_nobody_is_followed_where_that_is_not_wanted(bundle, yunet, classroom):
+    done = run(classroom, "--bundle", bundle, "--detector", yunet, "--max-frames", 3, "--no-track")
+    assert all("track_id" not in face for line in records(done.stdout) for face in line["faces"])
+    done = run(classroom, "--bundle", bundle, "--detector", yunet, "--no-track", "--detect-every", 3)
+    assert done.returncode == 2
+    assert "only where they are followed" in done.stderr
+
+
+def test_aggregates_alone_tell_nothing_about_a_single_face(bundle, yunet, classroom, tmp_path):
+    options = (classroom, "--bundle", bundle, "--detector", yunet, "--max-frames", 12, "--aggregate-only")
+    done = run(*options, "--sink", f"csv-groups:{tmp_path / 'groups.csv'}", "--sink", f"csv:{tmp_path / 'faces.csv'}")
+    assert done.returncode == 0, done.stderr
+    (line,) = records(done.stdout)
+    assert (line["type"], line["people"]) == ("window", 4)
+    assert "box" not in done.stdout
+    assert len((tmp_path / "groups.csv").read_text(encoding="utf-8").splitlines()) == 2
+    assert len((tmp_path / "faces.csv").read_text(encoding="utf-8").splitlines()) <= 1
+    suppressed = records(run(*options, "--min-people", 5).stdout)
+    assert [(line["suppressed"], line["people"]) for line in suppressed] == [(True, None)]
+    refused = run(*options, "--annotated", tmp_path / "seen.mp4")
+    assert refused.returncode == 2
+    assert "nothing about a single face" in refused.stderr
+
+
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        (("--detect-every", "often"), "--detect-every cannot be read"),
+        (("--detect-every", "0"), "--detect-every cannot be read"),
+        (("--min-people", "3"), "--min-people is about windows"),
+        (("--sink", "carrier-pigeon:coop"), "cannot tell what sink"),
+        (("--serve", "0.0.0.0:0"), "open to other machines"),
+        (("--serve-host", "cameras.local"), "options of the live page without it"),
+        (("--serve", "127.0.0.1:0", "--serve-token-file", "no-such-file"), "cannot be read"),
+        (("--serve", "nowhere"), "cannot listen there"),
+    ],
+)
+def test_impossible_options_are_said_before_anything_runs(bundle, yunet, classroom, options, told):
+    done = run(classroom, "--bundle", bundle, "--detector", yunet, *options)
+    assert done.returncode == 2
+    assert told in done.stderr
+    assert done.stdout == ""
+
+
+def test_many_cameras_come_from_a_file(bundle, yunet, classroom, tmp_path):
+    (tmp_path / "cameras.toml").write_text(
+        f"""
+        [defaults]
+        min_face_px = 10
+        [[source]]
+        name = "left half"
+        address = "{classroom.resolve()}"
+        region = [0.0, 0.0, 0.5, 1.0]
+        [[source]]
+        name = "all"
+        address = "{classroom.resolve()}"
+        """,
+        encoding="utf-8",
+    )
+    done = run(tmp_path / "cameras.toml", "--bundle", bundle, "--detector", yunet, "--max-frames", 2)
+    assert done.returncode == 0, done.stderr
+    faces = {line["source"]: line["faces"] for line in records(done.stdout)}
+    assert set(faces) == {"left half", "all"}
+    assert 0 < len(faces["left half"]) < len(faces["all"]) == 4
+    assert all(face["box"][2] <= 240 for face in faces["left half"])
+
+
+def test_a_sink_that_fails_is_an_error_at_the_end_and_nothing_else_is_lost(bundle, yunet, classroom):
+    done = run(classroom, "--bundle", bundle, "--detector", yunet, "--max-frames", 5, "--sink", "jsonl:/dev/full")
+    assert done.returncode == 1
+    assert len(records(done.stdout)) == 5
+    assert "results could not be written everywhere" in done.stderr
+    assert done.stderr.count("No space left") <= 2
+
+
+def test_log_records_can_be_json(bundle, faces, tmp_path):
+    (faces / "broken.png").write_bytes(b"no picture")
+    try:
+        done = run(faces, "--bundle", bundle, "--faces-only", "--quiet", "--log-format", "json")
+    finally:
+        (faces / "broken.png").unlink()
+    assert done.returncode == 1
+    record = json.loads(done.stderr.splitlines()[0])
+    assert (record["level"], record["logger"].startswith("fsrfer.")) == ("error", True)
+
+
+@pytest.mark.slow
+def test_the_page_is_served_while_it_runs(bundle, yunet, classroom, tmp_path):
+    # A raw stream that goes on until its writer ends.
+    process = subprocess.Popen(
+        command("raw:64x64:rgb24@25", "--bundle", bundle, "--detector", yunet, "--serve", "127.0.0.1:0"),
+        stdin=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+    )
+    try:
+        process.stdin.write(bytes(64 * 64 * 3) * 3)
+        process.stdin.flush()
+        address = ""
+        for line in process.stderr:
+            if line.startswith(b"page"):
+                address = line.split()[1].decode()
+                break
+        assert address.startswith("http://127.0.0.1:")
+        with urllib.request.urlopen(f"{address}healthz", timeout=20) as answer:
+            assert answer.status == 200
+        with urllib.request.urlopen(f"{address}metrics", timeout=20) as answer:
+            assert b"fsrfer_frames_captured_total" in answer.read()
+        process.stdin.close()
+        assert process.wait(timeout=60) == 0
+    finally:
+        process.kill()
+        process.wait()
+        process.stderr.close()
 
 
 def test_crops_are_recorded_only_where_asked_for(bundle, faces, tmp_path):
@@ -278,24 +411,6 @@ def test_a_second_signal_ends_at_once(endless, tmp_path):
     assert "Traceback" not in endless.stderr.read()
     if endless.returncode == 130:
         assert not (tmp_path / "out.mp4").exists()
-
-
-def test_signals_stop_first_and_interrupt_then():
-    pipeline = StoppablePipeline()
-    before = signal.getsignal(signal.SIGTERM)
-    with pytest.raises(KeyboardInterrupt), _stopping_on_signals(pipeline):  # noqa: PT012 (two steps are the point)
-        signal.raise_signal(signal.SIGTERM)
-        assert pipeline.stops == 1
-        signal.raise_signal(signal.SIGINT)
-    assert pipeline.stops == 1
-    assert signal.getsignal(signal.SIGTERM) is before
-
-
-class StoppablePipeline:
-    stops = 0
-
-    def stop(self):
-        self.stops += 1
 
 
 class cv2_capture:  # noqa: N801 (used like a function)

@@ -1,0 +1,79 @@
+"""What ``fsrfer-run`` says at the start and at the end."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from ..core.options import Backend, Precision, Provider
+from ..runtime.detection import FaceDetector
+from ..runtime.opening import artifact_for
+from ..runtime.pipeline_report import PipelineReport
+from ..runtime.recorded_boxes import RecordedBoxes
+from ..runtime.sinks import QueuedSink
+from ..runtime.sources import DropReason, SourceSpec, SourceStatus
+from .console import NOTES
+from .face_finding import describe_faces
+
+_DROPS = {DropReason.REPLACED: "dropped for newer ones", DropReason.STALE: "dropped as too old"}
+
+
+def note(text: str) -> None:
+    """Print a line on stderr."""
+    NOTES.print(text, markup=False, soft_wrap=True)
+
+
+def graph_name(precision: Precision, backend: Backend, provider: Provider, *, engine: bool) -> str:
+    """Return what is run, as a file name or in words."""
+    if backend is Backend.ONNXRUNTIME and not engine:
+        return artifact_for(precision, provider.names).file_name
+    return "engine for this machine"
+
+
+def backend_name(backend: Backend, provider: Provider) -> str:
+    """Return what runs it: the execution provider of ONNX Runtime, or the library."""
+    return provider.names[0] if backend is Backend.ONNXRUNTIME else backend.value
+
+
+def describe(
+    bundle: Path, graph: str, precision: Precision, place: str, detector: FaceDetector | RecordedBoxes | None
+) -> None:
+    """Say which model and detector are in use."""
+    note(f"model     {bundle}: {graph} ({precision.value}) on {place}")
+    note(f"detector  {describe_faces(detector)}")
+
+
+def describe_sources(specs: Sequence[SourceSpec]) -> None:
+    """Say which sources are read."""
+    for spec in specs:
+        note(f"source    {spec.name} ({spec.kind.value})")
+
+
+def summarize(report: PipelineReport, queued: Sequence[QueuedSink]) -> None:
+    """Say what was done, and what was lost and where."""
+    seconds = max(report.elapsed_s, 1e-9)
+    note(
+        f"{report.frames} frames, {report.faces} faces in {report.elapsed_s:.1f} s: "
+        f"{report.frames / seconds:.1f} frames/s, {report.faces / seconds:.1f} faces/s"
+    )
+    if report.readings < report.faces:
+        note(f"{report.readings} readings by the model: tracked faces are read again only when it pays")
+    for source in report.sources:
+        details = _details(source, report)
+        if details:
+            note(f"{source.name}: {source.frames} frames, {', '.join(details)}")
+    for sink in queued:
+        if sink.dropped:
+            note(f"{sink.name}: {sink.dropped} results not written")
+
+
+def _details(source: SourceStatus, report: PipelineReport) -> list[str]:
+    details = [f"{count} frames {_DROPS[reason]}" for reason, count in source.drops.items() if count]
+    if source.reconnects:
+        details.append(f"{source.reconnects} reconnects")
+    ages = report.result_age_s.get(source.name)
+    if ages is not None and (age_s := ages.quantile(0.95)) is not None:
+        details.append(f"95 % of the results within {age_s:.2f} s")
+    if source.error is not None:
+        details.append("failed")
+    return details
