@@ -11,6 +11,7 @@ from ...core.errors import UsageError
 from ...core.files import write_bytes
 from ..results import FrameResult
 from .drawing import annotate
+from .face_blur import FaceBlur
 from .output_names import OutputNames
 
 PICTURE_OUTPUT_SUFFIXES = frozenset({".jpeg", ".jpg", ".png", ".webp"})
@@ -35,12 +36,13 @@ class AnnotatedPictureSink:
                 expected=f"a path ending in {', '.join(sorted(PICTURE_OUTPUT_SUFFIXES))}",
             )
         self._suffix = path.suffix.lower()
-        self._blur_faces = blur_faces
+        self._blur = FaceBlur() if blur_faces else None
         self._names = OutputNames(path, is_single=is_single)
 
     def write(self, result: FrameResult) -> None:
         """Draw one frame and write it to its file."""
-        image_bgr = cv2.cvtColor(annotate(result, blur_faces=self._blur_faces), cv2.COLOR_RGB2BGR)
+        shown = result if self._blur is None else self._blur.blurred(result)
+        image_bgr = cv2.cvtColor(annotate(shown), cv2.COLOR_RGB2BGR)
         _, data = cv2.imencode(self._suffix, image_bgr)
         write_bytes(self._names.path_for(result.frame.source), data.tobytes())
 

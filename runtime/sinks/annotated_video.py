@@ -19,6 +19,7 @@ from ...core.errors import BackendUnavailableError, UsageError
 from ...core.files import atomic_path
 from ..results import FrameResult
 from .drawing import annotate
+from .face_blur import FaceBlur
 from .output_names import OutputNames
 
 _LOGGER = logging.getLogger(__name__)
@@ -52,13 +53,14 @@ class AnnotatedVideoSink:
             )
         self._names = OutputNames(path, is_single=is_single)
         self._is_single = is_single
-        self._blur_faces = blur_faces
+        self._blur = FaceBlur() if blur_faces else None
         self._files = ExitStack()
         self._encoders: dict[str, _VideoEncoder] = {}
 
     def write(self, result: FrameResult) -> None:
         """Draw one frame and encode it."""
-        image = annotate(result, blur_faces=self._blur_faces, caption=not self._is_single)
+        shown = result if self._blur is None else self._blur.blurred(result)
+        image = annotate(shown, caption=not self._is_single)
         encoder = self._encoders.get(result.frame.source)
         if encoder is None:
             temporary = self._files.enter_context(atomic_path(self._names.path_for(result.frame.source)))

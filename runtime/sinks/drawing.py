@@ -6,7 +6,6 @@ import cv2
 import numpy as np
 
 from ..results import FrameResult
-from .face_blur import blur_boxes
 from .label_layout import LabelLayout, Rectangle
 from .legend import draw_caption, footer
 from .palette import UNKNOWN_COLOR, ink_on, palette_for
@@ -16,9 +15,7 @@ from .records import is_readable, labels_of
 _LARGEST_ENLARGEMENT = 6
 
 
-def annotate(
-    result: FrameResult, *, min_width: int = REFERENCE_WIDTH, blur_faces: bool = False, caption: bool = False
-) -> Uint8Array:
+def annotate(result: FrameResult, *, min_width: int = REFERENCE_WIDTH, caption: bool = False) -> Uint8Array:
     """Draw a result on a copy of its frame.
 
     A frame narrower than ``min_width`` is enlarged by a whole factor first, or the text would dwarf the faces. Where
@@ -29,14 +26,13 @@ def annotate(
     Args:
         result: What to draw.
         min_width: Columns that the result should at least have.
-        blur_faces: Make the faces of the result unrecognisable; one that nobody found stays as it is.
         caption: Write the source and the time into the upper left corner.
 
     Returns:
         uint8 (rows, columns, 3), RGB; taller than the frame by the footer.
     """
     factor = enlargement_for(result.frame.width, min_width)
-    canvas = _enlarged_copy(result, factor, blur_faces=blur_faces)
+    canvas = _enlarged_copy(result.frame.image, factor)
     pen = Pen.for_width(canvas.shape[1])
     colors = palette_for(result.predictions.labels)
     shown = [colors.get(label, UNKNOWN_COLOR) for label in labels_of(result)]
@@ -62,14 +58,9 @@ def enlargement_for(width: int, min_width: int) -> int:
     return min(max(-(-min_width // width), 1), _LARGEST_ENLARGEMENT)
 
 
-def _enlarged_copy(result: FrameResult, factor: int, *, blur_faces: bool) -> Uint8Array:
-    image = result.frame.image
-    if blur_faces or factor == 1:
-        image = image.copy()
-    if blur_faces:
-        blur_boxes(image, result.boxes)
+def _enlarged_copy(image: Uint8Array, factor: int) -> Uint8Array:
     if factor == 1:
-        return image
+        return image.copy()
     return np.asarray(cv2.resize(image, None, fx=factor, fy=factor, interpolation=cv2.INTER_CUBIC), np.uint8)
 
 

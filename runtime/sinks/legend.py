@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from bisect import bisect_left
 from collections.abc import Mapping
 
 import numpy as np
@@ -53,8 +54,7 @@ def _clock_text(frame: Frame) -> str:
 def _fitting(text: str, width: int, pen: Pen) -> str:
     """Shorten a text at its begin, since sources differ at their ends, until it fits; OpenCV's letters are ASCII."""
     text = text.encode("ascii", "replace").decode("ascii")
-    shown, cut = text, 0
-    while cut < len(text) and pen.label_size(shown)[0] > width:
-        cut += 1
-        shown = f"...{text[cut:]}"
-    return shown
+    if pen.label_size(text)[0] <= width:
+        return text
+    cut = bisect_left(range(len(text)), True, key=lambda cut: pen.label_size(f"...{text[cut:]}")[0] <= width)
+    return f"...{text[cut:]}"

@@ -90,29 +90,6 @@ def test_a_box_leaves_a_small_face_free(make_result):
     assert covered(canvas, palette_for(CANONICAL_LABELS)["happiness"], np.s_[94:118, 94:100]) > 20
 
 
-def test_blurred_faces_cannot_be_told_apart_and_the_rest_stays(make_result):
-    box = (200, 100, 240, 148)
-    images = []
-    for seed in range(2):
-        result = make_result([box], size=(480, 270))
-        face = result.frame.image[100:148, 200:240]
-        face[:] = np.random.default_rng(seed).integers(0, 256, face.shape, dtype=np.uint8)  # the finest of details
-        before = result.frame.image.copy()
-        images.append(annotate(result, min_width=480, blur_faces=True))
-        assert np.array_equal(result.frame.image, before)
-    inside = np.s_[106:142, 206:234]
-    details = [np.abs(np.diff(image[inside].astype(int), axis=1)).mean() for image in images]
-    assert max(details) < 5  # random noise has about 85
-    assert np.all(images[0][200:270, :180] == 60)
-
-
-def test_a_face_crop_is_blurred_as_a_whole(make_result):
-    result = make_result(None, size=(48, 48))
-    result.frame.image[:] = np.random.default_rng(0).integers(0, 256, (48, 48, 3), dtype=np.uint8)
-    canvas = annotate(result, blur_faces=True).astype(int)
-    assert np.abs(np.diff(canvas[130:160, 100:200], axis=1)).mean() < 5
-
-
 def test_a_caption_says_where_and_when(make_result):
     result = make_result([], size=(960, 540))
     plain, captioned = annotate(result), annotate(result, caption=True)
