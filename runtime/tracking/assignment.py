@@ -1,8 +1,8 @@
 """Which pairs to take when every row and every column may be taken once: the best pair first.
 
 The optimal assignment (Jonker and Volgenant, Computing 38, 1987) has a greater total by definition, but keeps no more
-identities: over the scenes of ``benchmarks/tracking.py`` the two differ by less than the seeds do, since pairs of faces
-are rarely contested and their scores tell certain from uncertain. The greedy one costs one sort whatever the crowd does.
+identities: over the scenes of ``benchmarks/tracking.py`` the two differ by less than the seeds do, since few faces are
+contested and the scores tell certain from uncertain pairs. The greedy one costs one sort whatever the crowd does.
 """
 
 from __future__ import annotations

@@ -5,7 +5,7 @@ Readings of one track are averaged as log-probabilities, with weights that fade 
 a hundred readings of the same picture are as confident as one: successive frames err alike, and to multiply their
 probabilities would make certainty of repetition.
 
-A reading weighs ``size * certainty``: the size's share s^2 / (s^2 + 16^2), because small faces are read wrongly more
+A reading weighs ``size * certainty``: the size's share s^2 / (s^2 + 32^2), because small faces are read wrongly more
 often, times one minus the entropy of the probabilities over its maximum, because a reading without an opinion should
 not dilute those that have one.
 """
@@ -41,9 +41,9 @@ class SmoothingConfig:
         UsageError: A value is out of range.
     """
 
-    time_constant_s: float = 0.8
-    margin: float = 0.05
-    min_probability: float = 0.01
+    time_constant_s: float = 0.5
+    margin: float = 0.1
+    min_probability: float = 1e-3
     max_age_s: float = 10.0
 
     def __post_init__(self) -> None:

@@ -165,7 +165,8 @@ class FaceTracker:
         is_free = np.ones(len(boxes), np.bool_)
         for stage in (is_high, ~is_high):
             rows, columns = np.flatnonzero(is_free), np.flatnonzero(stage)
-            tracks, found = self._associate(boxes[rows], spread[rows], detections.boxes[columns], self._config.association)
+            candidates = detections.boxes[columns]
+            tracks, found = self._associate(boxes[rows], spread[rows], candidates, self._config.association)
             row_of[columns[found]] = rows[tracks]
             is_free[rows[tracks]] = False
         return row_of
