@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -62,6 +63,31 @@ class FaceDetections:
         """
         landmarks = None if self.landmarks is None else self.landmarks[which]
         return FaceDetections(self.boxes[which], self.scores[which], landmarks)
+
+    def shifted(self, right: float, down: float) -> FaceDetections:
+        """Return the faces at another place: of a part of a frame in pixels of the frame, say.
+
+        Args:
+            right: Pixels that are added to every x.
+            down: Pixels that are added to every y.
+        """
+        offset = np.array([right, down], np.float32)
+        landmarks = None if self.landmarks is None else self.landmarks + offset
+        return FaceDetections(self.boxes + np.tile(offset, 2), self.scores, landmarks)
+
+
+def join(parts: Sequence[FaceDetections]) -> FaceDetections:
+    """Return the faces of several parts one after the other, in the parts' order, not in that of the scores.
+
+    Landmarks are kept only where every part that has a face has them.
+    """
+    kept = [part for part in parts if len(part) > 0] or [FaceDetections.empty()]
+    landmarks = [part.landmarks for part in kept if part.landmarks is not None]
+    return FaceDetections(
+        np.concatenate([part.boxes for part in kept]),
+        np.concatenate([part.scores for part in kept]),
+        np.concatenate(landmarks) if len(landmarks) == len(kept) else None,
+    )
 
 
 def _check(name: str, array: npt.NDArray[Any], shape: tuple[int, ...]) -> None:

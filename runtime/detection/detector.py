@@ -30,8 +30,13 @@ class DetectorConfig:
             in twice and 47 % in three times its size. Time grows with the square. A fixed input size overrides it.
         max_enlargement: Most that a frame grows, as a factor; None takes the detector's own, beyond which growing
             adds time and hardly a face.
-        max_candidates: Most boxes that enter non-maximum suppression; the best are taken.
-        max_batch: Most frames in one run of a graph whose batch is free.
+        scales: How often the network looks at a frame, and how large: factors of the size that ``max_side`` and
+            ``max_enlargement`` give, each above 0 and at most 1. What several looks agree on scores higher than what
+            one of them sees alone, see :func:`~fsrfer.runtime.detection.fusion.fuse_looks`. None takes the detector's
+            own.
+        max_candidates: Most boxes of a look that enter non-maximum suppression; the best are taken.
+        max_batch: Most pictures in one run of a graph whose batch is free. The default is right for a CPU, where a
+            batch costs what its pictures cost one by one, and more memory; a GPU wants more.
 
     Raises:
         UsageError: A value is out of range.
@@ -42,8 +47,9 @@ class DetectorConfig:
     min_face_px: float = 8.0
     max_side: int = 1280
     max_enlargement: float | None = None
+    scales: tuple[float, ...] | None = None
     max_candidates: int = 5000
-    max_batch: int = 8
+    max_batch: int = 1
 
     def __post_init__(self) -> None:
         _check("score_threshold", self.score_threshold is None or 0.0 <= self.score_threshold <= 1.0, "in [0, 1]", self)
@@ -51,6 +57,8 @@ class DetectorConfig:
         _check("min_face_px", self.min_face_px >= 0.0, "0 or more", self)
         _check("max_side", self.max_side >= 32, "32 or more", self)
         _check("max_enlargement", self.max_enlargement is None or self.max_enlargement > 0.0, "above 0", self)
+        are_scales = self.scales is None or (len(self.scales) > 0 and all(0.0 < scale <= 1.0 for scale in self.scales))
+        _check("scales", are_scales, "one or more, each above 0 and at most 1", self)
         _check("max_candidates", self.max_candidates >= 1, "1 or more", self)
         _check("max_batch", self.max_batch >= 1, "1 or more", self)
 
@@ -66,6 +74,17 @@ class FaceDetector(Protocol):
     def score_threshold(self) -> float:
         """Least score of what it reports."""
 
+    @property
+    def config(self) -> DetectorConfig:
+        """What counts as a face, and how hard it looks."""
+
+    def with_config(self, config: DetectorConfig) -> FaceDetector:
+        """Return this detector with another configuration: for a camera with faces of another size, say.
+
+        Both run the same graph, which is loaded once. The new one works while this one is entered; entering and
+        leaving it does nothing. One thread at a time uses either of them.
+        """
+
     def detect(self, frame: npt.NDArray[np.uint8]) -> FaceDetections:
         """Find the faces of a frame.
 
@@ -77,6 +96,7 @@ class FaceDetector(Protocol):
 
         Raises:
             InputSpecError: The array is not such a picture.
+            DetectorError: The network returned what cannot be faces, such as numbers that are none.
         """
 
     def detect_batch(self, frames: Sequence[npt.NDArray[np.uint8]]) -> list[FaceDetections]:

@@ -20,6 +20,23 @@ STRIDE = 32
 
 
 @dataclass(frozen=True)
+class PixelFormat:
+    """What a network was trained to see: ``(value - mean) * scale`` of each channel.
+
+    Attributes:
+        mean: Subtracted from the three channels (0 to 255), in the network's order.
+        scale: Factor after that.
+        is_rgb: Red first; otherwise blue first.
+        padding: What the network's input holds where the frame does not reach.
+    """
+
+    mean: tuple[float, float, float] = (0.0, 0.0, 0.0)
+    scale: float = 1.0
+    is_rgb: bool = False
+    padding: float = 0.0
+
+
+@dataclass(frozen=True)
 class Letterbox:
     """A frame scaled evenly into the upper left corner of an input.
 
@@ -34,23 +51,28 @@ class Letterbox:
     input_size: tuple[int, int]
 
     @classmethod
-    def within(cls, frame_size: tuple[int, int], *, max_side: int, max_enlargement: float) -> Letterbox:
+    def within(
+        cls, frame_size: tuple[int, int], *, max_side: int, max_enlargement: float, scale: float = 1.0
+    ) -> Letterbox:
         """Fit a frame into an input that is as small as the frame allows.
 
         Args:
             frame_size: Width and height of the frame in pixels.
             max_side: Longest side of the scaled frame; a larger frame shrinks to it, a smaller one grows towards it.
             max_enlargement: Most that a frame may grow, as a factor.
+            scale: Factor of the size that these two give.
         """
-        scaled = _scaled(frame_size, min(max_side / max(frame_size), max_enlargement))
+        scaled = _scaled(frame_size, min(max_side / max(frame_size), max_enlargement) * scale)
         width, height = (-(-side // STRIDE) * STRIDE for side in scaled)
         return cls(frame_size, scaled, (width, height))
 
     @classmethod
-    def into(cls, frame_size: tuple[int, int], input_size: tuple[int, int], *, max_enlargement: float) -> Letterbox:
-        """Fit a frame into an input of a given width and height."""
+    def into(
+        cls, frame_size: tuple[int, int], input_size: tuple[int, int], *, max_enlargement: float, scale: float = 1.0
+    ) -> Letterbox:
+        """Fit a frame into an input of a given width and height; the other arguments as for :meth:`within`."""
         room = min(input_size[0] / frame_size[0], input_size[1] / frame_size[1])
-        return cls(frame_size, _scaled(frame_size, min(room, max_enlargement)), input_size)
+        return cls(frame_size, _scaled(frame_size, min(room, max_enlargement) * scale), input_size)
 
     def to_frame(self, points: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
         """Map points of the input to the frame.
@@ -66,15 +88,13 @@ class Letterbox:
         mapped: npt.NDArray[np.float32] = points * factors
         return mapped
 
-    def paint(
-        self, frame: npt.NDArray[np.uint8], mean_bgr: npt.NDArray[np.float32], out: npt.NDArray[np.float32]
-    ) -> None:
+    def paint(self, frame: npt.NDArray[np.uint8], pixels: PixelFormat, out: npt.NDArray[np.float32]) -> None:
         """Write a frame into an input.
 
         Args:
             frame: uint8 (height, width, 3) RGB, or (height, width) grey.
-            mean_bgr: float32 (3,), subtracted from blue, green and red.
-            out: float32 (3, input height, input width), BGR; what the frame does not reach becomes 0, the mean.
+            pixels: What the network was trained to see.
+            out: float32 (3, input height, input width).
         """
         width, height = self.scaled_size
         scaled: npt.NDArray[Any] = frame
@@ -82,10 +102,12 @@ class Letterbox:
             # Cubic enlarging and area shrinking find no more faces (to half the size), and area is five times slower.
             scaled = cv2.resize(frame, self.scaled_size, interpolation=cv2.INTER_LINEAR)
         planes = [scaled] * 3 if scaled.ndim == 2 else cv2.split(scaled)
-        for channel, plane in enumerate(reversed(planes)):
-            np.subtract(plane, mean_bgr[channel], out=out[channel, :height, :width])
-        out[:, height:] = 0.0
-        out[:, :height, width:] = 0.0
+        for channel, plane in enumerate(planes if pixels.is_rgb else reversed(planes)):
+            np.subtract(plane, np.float32(pixels.mean[channel]), out=out[channel, :height, :width])
+        if pixels.scale != 1.0:
+            out[:, :height, :width] *= np.float32(pixels.scale)
+        out[:, height:] = pixels.padding
+        out[:, :height, width:] = pixels.padding
 
 
 def size_of_frame(frame: npt.NDArray[np.uint8]) -> tuple[int, int]:

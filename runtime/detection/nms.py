@@ -1,4 +1,4 @@
-"""Non-maximum suppression: of several boxes on one face, the best stays."""
+"""Overlap of boxes, and non-maximum suppression: of several boxes on one face, the best stays."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ from typing import Any
 import cv2
 import numpy as np
 import numpy.typing as npt
+
+_LEAST_AREA = np.float32(1e-9)  # a box without area overlaps nothing, instead of dividing by zero
 
 
 def suppress_overlaps(
@@ -34,3 +36,12 @@ def suppress_overlaps(
     kept = cv2.dnn.NMSBoxes(corner_and_size, ranks, 0.0, max_iou)
     kept_indices: npt.NDArray[np.intp] = order[np.asarray(kept, np.intp).reshape(-1)]
     return kept_indices
+
+
+def intersection_over_union(a: npt.NDArray[np.float32], b: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+    """Return the overlap of every box of ``a`` (N, 4) with every box of ``b`` (M, 4): float32 (N, M), 0 to 1."""
+    sides = np.minimum(a[:, None, 2:], b[None, :, 2:]) - np.maximum(a[:, None, :2], b[None, :, :2])
+    common = np.maximum(sides, 0.0).prod(axis=2)
+    areas_a, areas_b = (a[:, 2:] - a[:, :2]).prod(axis=1), (b[:, 2:] - b[:, :2]).prod(axis=1)
+    ratio: npt.NDArray[np.float32] = common / np.maximum(areas_a[:, None] + areas_b[None, :] - common, _LEAST_AREA)
+    return ratio

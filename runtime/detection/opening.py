@@ -6,27 +6,35 @@ from pathlib import Path
 
 from ...core.errors import DetectorError, UsageError
 from ..onnxruntime_runner import CPU_PROVIDER, OnnxRuntimeRunner, SessionOptions
+from ..runner import Runner
 from .detector import DetectorConfig, FaceDetector
 from .retinaface import RetinaFaceHead
+from .scrfd import SCRFDHead
 from .single_shot import DetectionHead, SingleShotDetector
+from .tiled_detector import TiledDetector
+from .tiling import TilingConfig
 from .weights import find_detector_weights, read_detector_weights
 from .yunet import YuNetHead
+from .yunet_weights import find_yunet_weights, read_yunet_weights
 
-KNOWN_DETECTORS = ("retinaface", "retinaface:FILE.onnx", "yunet:FILE.onnx")
+KNOWN_DETECTORS = ("retinaface", "yunet", "retinaface:FILE.onnx", "yunet:FILE.onnx", "scrfd:FILE.onnx")
 
 
 def open_detector(
     spec: str = "retinaface",
     config: DetectorConfig | None = None,
     *,
+    tiling: TilingConfig | None = None,
     threads: int | None = None,
     providers: tuple[str, ...] = (CPU_PROVIDER,),
 ) -> FaceDetector:
     """Open a face detector on ONNX Runtime.
 
     Args:
-        spec: ``retinaface`` (fetched weights), ``retinaface:FILE.onnx`` or ``yunet:FILE.onnx``.
+        spec: ``retinaface`` or ``yunet`` (fetched weights), ``retinaface:FILE.onnx``, ``yunet:FILE.onnx`` or
+            ``scrfd:FILE.onnx``.
         config: What counts as a face; None for the defaults.
+        tiling: How frames are cut into tiles; None for whole frames only.
         threads: Threads inside one operator; None lets ONNX Runtime take one a physical core.
         providers: Execution providers, most wanted first.
 
@@ -34,24 +42,31 @@ def open_detector(
         UsageError: The detector is not known.
         DetectorError: Its weights are absent, or the file is another network.
     """
-    head, graph = _parse(spec)
+    family, graph = _parse(spec)
     runner = OnnxRuntimeRunner(graph, SessionOptions(providers=providers, threads=threads))
-    return SingleShotDetector(runner, head, config or DetectorConfig())
+    detector = SingleShotDetector(runner, _head(family, runner), config or DetectorConfig())
+    return detector if tiling is None else TiledDetector(detector, tiling)
 
 
-def _parse(spec: str) -> tuple[DetectionHead, Path | bytes]:
+def _parse(spec: str) -> tuple[str, Path | bytes]:
     family, _, file = spec.partition(":")
     if spec == "retinaface":
-        return RetinaFaceHead(), read_detector_weights(find_detector_weights())
-    if file and family == "retinaface":
-        return RetinaFaceHead(), _existing(Path(file))
-    if file and family == "yunet":
-        return YuNetHead(), _existing(Path(file))
+        return family, read_detector_weights(find_detector_weights())
+    if spec == "yunet":
+        return family, read_yunet_weights(find_yunet_weights())
+    if file and family in ("retinaface", "yunet", "scrfd"):
+        return family, _existing(Path(file))
     raise UsageError(
         f"no face detector {spec!r}",
         expected=f"one of {', '.join(KNOWN_DETECTORS)}",
         fix="--detector retinaface",
     )
+
+
+def _head(family: str, runner: Runner) -> DetectionHead:
+    if family == "scrfd":
+        return SCRFDHead.for_outputs(tuple(runner.outputs))
+    return RetinaFaceHead() if family == "retinaface" else YuNetHead()
 
 
 def _existing(file: Path) -> Path:

@@ -13,9 +13,12 @@ import numpy as np
 import numpy.typing as npt
 
 from ..runner import Array
+from .candidates import check_rows, finite_candidates, likely_rows
 from .detections import FaceDetections
+from .letterbox import PixelFormat
 
 _PRIOR_SIDES = {8: (16, 32), 16: (64, 128), 32: (256, 512)}  # by stride, in pixels of the input
+_VALUES = {"loc": 4, "conf": 2, "landmarks": 10}  # a prior box
 _CENTER_VARIANCE = np.float32(0.1)
 _SIZE_VARIANCE = np.float32(0.2)
 
@@ -26,19 +29,22 @@ class RetinaFaceHead:
     name = "retinaface"
     # The distribution that carries the weights subtracts 127 from red where the authors trained with 123. With 127 the
     # scores equal the distribution's bit for bit; recall on small faces differs by 0.02 at most, mostly in its favour.
-    mean_bgr = (104.0, 117.0, 127.0)
+    pixels = PixelFormat(mean=(104.0, 117.0, 127.0))
     score_threshold = 0.65
     max_enlargement = 3.0
-    outputs = ("loc", "conf", "landmarks")
+    scales = (1.0,)
+    outputs = tuple(_VALUES)
 
     def decode(
         self, outputs: Mapping[str, Array], input_size: tuple[int, int], score_threshold: float
     ) -> FaceDetections:
         """Turn the outputs for one picture into candidates in pixels of the input."""
+        all_priors = priors(*input_size)
+        check_rows(outputs, {name: (len(all_priors), values) for name, values in _VALUES.items()}, input_size)
         scores = outputs["conf"][:, 1]
-        likely = np.flatnonzero(scores >= score_threshold)
-        near = priors(*input_size)[likely]
-        return FaceDetections(
+        likely = likely_rows(scores, score_threshold)
+        near = all_priors[likely]
+        return finite_candidates(
             boxes=decode_boxes(outputs["loc"][likely], near),
             scores=scores[likely],
             landmarks=decode_landmarks(outputs["landmarks"][likely], near),
@@ -73,7 +79,8 @@ def decode_boxes(offsets: npt.NDArray[np.float32], near: npt.NDArray[np.float32]
         float32 (N, 4), x0, y0, x1, y1 in pixels of the input.
     """
     centers = near[:, :2] + offsets[:, :2] * _CENTER_VARIANCE * near[:, 2:]
-    half_sizes = near[:, 2:] * np.exp(offsets[:, 2:] * _SIZE_VARIANCE) / 2
+    with np.errstate(over="ignore"):  # infinity is refused with all that is no number
+        half_sizes = near[:, 2:] * np.exp(offsets[:, 2:] * _SIZE_VARIANCE) / 2
     return np.concatenate([centers - half_sizes, centers + half_sizes], axis=1)
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from copy import copy
+from dataclasses import dataclass, replace
 from types import TracebackType
 from typing import Protocol
 
@@ -11,12 +13,17 @@ import numpy.typing as npt
 
 from ...core.errors import DetectorError
 from ..runner import Array, Runner, TensorSpec
+from .candidates import ANOTHER_FAMILY
 from .detections import FaceDetections
 from .detector import DetectorConfig
-from .letterbox import STRIDE, Letterbox, size_of_frame
+from .fusion import fuse_looks
+from .letterbox import STRIDE, Letterbox, PixelFormat, size_of_frame
 from .nms import suppress_overlaps
 
 Frame = npt.NDArray[np.uint8]
+
+_LEAST_SCORE_OF_A_LOOK = 0.3
+"""Below it, what one of several looks sees vouches for nothing: recall is the same from 0.05 on."""
 
 
 class DetectionHead(Protocol):
@@ -27,8 +34,8 @@ class DetectionHead(Protocol):
         """Name of the family."""
 
     @property
-    def mean_bgr(self) -> tuple[float, float, float]:
-        """Subtracted from blue, green and red (0 to 255); the network takes BGR."""
+    def pixels(self) -> PixelFormat:
+        """What the network was trained to see."""
 
     @property
     def score_threshold(self) -> float:
@@ -37,6 +44,10 @@ class DetectionHead(Protocol):
     @property
     def max_enlargement(self) -> float:
         """Factor beyond which growing a frame finds hardly more faces, where the configuration names none."""
+
+    @property
+    def scales(self) -> tuple[float, ...]:
+        """How often to look at a frame and how large, where the configuration does not say."""
 
     @property
     def outputs(self) -> tuple[str, ...]:
@@ -54,7 +65,35 @@ class DetectionHead(Protocol):
 
         Returns:
             Candidates in pixels of the input, in any order, overlaps included.
+
+        Raises:
+            DetectorError: The outputs do not fit the input, or a score is not a number.
         """
+
+
+class InputBuffer:
+    """Memory for a network's input that is kept between frames: fresh pages cost more than filling them.
+
+    It grows to the largest input so far, whatever the order in which inputs of several shapes come.
+    """
+
+    def __init__(self) -> None:
+        self._values = np.empty(0, np.float32)
+
+    def shaped(self, shape: tuple[int, ...]) -> npt.NDArray[np.float32]:
+        """Return the memory as float32 of this shape; what an earlier call returned is no longer valid."""
+        size = int(np.prod(shape))
+        if self._values.size < size:
+            self._values = np.empty(size, np.float32)
+        return self._values[:size].reshape(shape)
+
+
+@dataclass(frozen=True)
+class _Look:
+    """One size at which the network sees one frame."""
+
+    frame: int
+    letterbox: Letterbox
 
 
 class SingleShotDetector:
@@ -71,13 +110,12 @@ class SingleShotDetector:
 
     def __init__(self, runner: Runner, head: DetectionHead, config: DetectorConfig) -> None:
         self._input = _image_input(runner, head)
+        self._takes_batches = self._input.shape[0] is None and _outputs_are_batched(runner, head)
         self._runner = runner
+        self._owns_runner = True
         self._head = head
-        self._config = config
-        self._threshold = head.score_threshold if config.score_threshold is None else config.score_threshold
-        self._enlargement = head.max_enlargement if config.max_enlargement is None else config.max_enlargement
-        self._mean = np.asarray(head.mean_bgr, np.float32)
-        self._blob = np.empty((0, 3, 0, 0), np.float32)
+        self._buffer = InputBuffer()
+        self._configure(config)
 
     @property
     def name(self) -> str:
@@ -89,69 +127,117 @@ class SingleShotDetector:
         """Least score of what it reports."""
         return self._threshold
 
+    @property
+    def config(self) -> DetectorConfig:
+        """What counts as a face, and how hard it looks."""
+        return self._config
+
+    def with_config(self, config: DetectorConfig) -> SingleShotDetector:
+        """Return this detector with another configuration; the graph and the input's memory are shared."""
+        other = copy(self)
+        other._owns_runner = False
+        other._configure(config)
+        return other
+
     def detect(self, frame: Frame) -> FaceDetections:
         """Find the faces of a frame."""
         return self.detect_batch([frame])[0]
 
     def detect_batch(self, frames: Sequence[Frame]) -> list[FaceDetections]:
         """Find the faces of several frames; those with the same input size share runs of the graph."""
-        letterboxes = [self._letterbox(frame) for frame in frames]
-        found = [FaceDetections.empty()] * len(frames)
-        for batch in self._batches(letterboxes):
-            outputs = self._run([frames[index] for index in batch], [letterboxes[index] for index in batch])
-            for row, index in enumerate(batch):
-                of_frame = {name: values[row] for name, values in outputs.items()}
-                found[index] = self._finish(of_frame, letterboxes[index])
-        return found
+        seen: list[list[FaceDetections]] = [[] for _ in frames]
+        for batch in self._batches(self._looks(frames)):
+            outputs = self._run(frames, batch)
+            for row, look in enumerate(batch):
+                of_frame = {name: outputs[name][row] for name in self._head.outputs}
+                seen[look.frame].append(self._decode(of_frame, look.letterbox))
+        return [self._finish(looks, size_of_frame(frame)) for looks, frame in zip(seen, frames, strict=True)]
 
     def __enter__(self) -> SingleShotDetector:
-        self._runner.__enter__()
+        if self._owns_runner:
+            self._runner.__enter__()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._runner.__exit__(kind, error, trace)
+        if self._owns_runner:
+            self._runner.__exit__(kind, error, trace)
 
-    def _letterbox(self, frame: Frame) -> Letterbox:
+    def _configure(self, config: DetectorConfig) -> None:
+        self._config = config
+        self._threshold = self._head.score_threshold if config.score_threshold is None else config.score_threshold
+        self._enlargement = self._head.max_enlargement if config.max_enlargement is None else config.max_enlargement
+        self._scales = config.scales or self._head.scales
+
+    def _looks(self, frames: Sequence[Frame]) -> list[_Look]:
+        # Of a tiny frame, two scales may round to one size.
+        looks = {
+            _Look(index, self._letterbox(frame, scale)): None
+            for index, frame in enumerate(frames)
+            for scale in self._scales
+        }
+        return list(looks)
+
+    def _letterbox(self, frame: Frame, scale: float) -> Letterbox:
         size = size_of_frame(frame)
         height, width = self._input.shape[2:]
         if height is None or width is None:
-            return Letterbox.within(size, max_side=self._config.max_side, max_enlargement=self._enlargement)
-        return Letterbox.into(size, (width, height), max_enlargement=self._enlargement)
+            return Letterbox.within(
+                size, max_side=self._config.max_side, max_enlargement=self._enlargement, scale=scale
+            )
+        return Letterbox.into(size, (width, height), max_enlargement=self._enlargement, scale=scale)
 
-    def _batches(self, letterboxes: Sequence[Letterbox]) -> Iterator[list[int]]:
-        by_size: dict[tuple[int, int], list[int]] = {}
-        for index, letterbox in enumerate(letterboxes):
-            by_size.setdefault(letterbox.input_size, []).append(index)
-        most = self._config.max_batch if self._input.shape[0] is None else 1
-        for indices in by_size.values():
-            for start in range(0, len(indices), most):
-                yield indices[start : start + most]
+    def _batches(self, looks: Sequence[_Look]) -> Iterator[list[_Look]]:
+        by_size: dict[tuple[int, int], list[_Look]] = {}
+        for look in looks:
+            by_size.setdefault(look.letterbox.input_size, []).append(look)
+        most = self._config.max_batch if self._takes_batches else 1
+        for alike in by_size.values():
+            for start in range(0, len(alike), most):
+                yield alike[start : start + most]
 
-    def _run(self, frames: Sequence[Frame], letterboxes: Sequence[Letterbox]) -> dict[str, Array]:
-        width, height = letterboxes[0].input_size
-        shape = (len(frames), 3, height, width)
-        if self._blob.shape != shape:  # kept between frames: fresh pages for 1280x736 cost more than filling them
-            self._blob = np.empty(shape, np.float32)
-        for frame, letterbox, out in zip(frames, letterboxes, self._blob, strict=True):
-            letterbox.paint(frame, self._mean, out)
-        return self._runner.infer({self._input.name: self._blob})
+    def _run(self, frames: Sequence[Frame], batch: Sequence[_Look]) -> dict[str, Array]:
+        width, height = batch[0].letterbox.input_size
+        blob = self._buffer.shaped((len(batch), 3, height, width))
+        for look, out in zip(batch, blob, strict=True):
+            look.letterbox.paint(frames[look.frame], self._head.pixels, out)
+        outputs = self._runner.infer({self._input.name: blob})
+        return {name: self._rows(name, outputs[name], len(batch)) for name in self._head.outputs}
 
-    def _finish(self, outputs: Mapping[str, Array], letterbox: Letterbox) -> FaceDetections:
-        candidates = self._head.decode(outputs, letterbox.input_size, self._threshold)
+    def _rows(self, name: str, values: Array, pictures: int) -> Array:
+        rows = values if values.ndim == 3 else values[None]
+        if rows.ndim != 3 or len(rows) != pictures:
+            raise DetectorError(
+                f"output {name} of the detector does not fit its input",
+                expected=f"shape ({pictures}, rows, values)",
+                found=values.shape,
+            )
+        return rows
+
+    def _decode(self, outputs: Mapping[str, Array], letterbox: Letterbox) -> FaceDetections:
+        least = self._threshold if len(self._scales) == 1 else min(self._threshold, _LEAST_SCORE_OF_A_LOOK)
+        candidates = self._head.decode(outputs, letterbox.input_size, least)
         if len(candidates) > self._config.max_candidates:
             candidates = candidates.select(np.argsort(-candidates.scores, kind="stable")[: self._config.max_candidates])
         kept = candidates.select(suppress_overlaps(candidates.boxes, candidates.scores, self._config.nms_iou))
         placed = _placed(kept, letterbox)
-        return placed.select((placed.sides >= self._config.min_face_px) & _is_visible(placed))
+        return placed.select(_is_visible(placed))
+
+    def _finish(self, looks: Sequence[FaceDetections], frame_size: tuple[int, int]) -> FaceDetections:
+        found = looks[0] if len(looks) == 1 else _clipped(fuse_looks(looks, self._config.nms_iou), frame_size)
+        return found.select((found.scores >= self._threshold) & (found.sides >= self._config.min_face_px))
 
 
 def _placed(detections: FaceDetections, letterbox: Letterbox) -> FaceDetections:
-    corners = letterbox.to_frame(detections.boxes.reshape(-1, 2, 2))
-    boxes = np.clip(corners, 0.0, np.asarray(letterbox.frame_size, np.float32)).reshape(-1, 4)
+    boxes = letterbox.to_frame(detections.boxes.reshape(-1, 2, 2)).reshape(-1, 4)
     landmarks = None if detections.landmarks is None else letterbox.to_frame(detections.landmarks)
-    return FaceDetections(boxes, detections.scores, landmarks)
+    return _clipped(FaceDetections(boxes, detections.scores, landmarks), letterbox.frame_size)
+
+
+def _clipped(detections: FaceDetections, frame_size: tuple[int, int]) -> FaceDetections:
+    corners = np.clip(detections.boxes.reshape(-1, 2, 2), 0.0, np.asarray(frame_size, np.float32))
+    return replace(detections, boxes=corners.reshape(-1, 4))
 
 
 def _is_visible(detections: FaceDetections) -> npt.NDArray[np.bool_]:
@@ -167,7 +253,7 @@ def _image_input(runner: Runner, head: DetectionHead) -> TensorSpec:
             f"the graph is not a {head.name} detector",
             expected=f"outputs {', '.join(head.outputs)}",
             found=", ".join(runner.outputs),
-            fix="name the detector that the file belongs to, retinaface:FILE or yunet:FILE",
+            fix=ANOTHER_FAMILY,
         )
     spec = next(iter(runner.inputs.values()))
     if len(runner.inputs) != 1 or not _is_image(spec):
@@ -177,6 +263,10 @@ def _image_input(runner: Runner, head: DetectionHead) -> TensorSpec:
             found=", ".join(f"{name} {spec.describe()}" for name, spec in runner.inputs.items()),
         )
     return spec
+
+
+def _outputs_are_batched(runner: Runner, head: DetectionHead) -> bool:
+    return all(len(runner.outputs[name].shape) == 3 for name in head.outputs)
 
 
 def _is_image(spec: TensorSpec) -> bool:

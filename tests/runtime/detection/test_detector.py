@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
 from fsrfer.core.errors import UsageError
@@ -17,12 +19,18 @@ from fsrfer.runtime.detection import DetectorConfig
         ("min_face_px", -1.0),
         ("max_side", 16),
         ("max_enlargement", 0.0),
+        ("scales", ()),
+        ("scales", (1.0, 0.0)),
+        ("scales", (1.5,)),
+        ("scales", (float("nan"),)),
         ("max_candidates", 0),
         ("max_batch", 0),
     ],
 )
 def test_impossible_value_is_named(name, value):
-    with pytest.raises(UsageError, match=f"impossible {name} of the face detector; expected .*; found {value}"):
+    with pytest.raises(
+        UsageError, match=f"impossible {name} of the face detector; expected .*; found {re.escape(str(value))}"
+    ):
         DetectorConfig(**{name: value})
 
 

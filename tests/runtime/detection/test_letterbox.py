@@ -9,10 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fsrfer.core.errors import InputSpecError
-from fsrfer.runtime.detection.letterbox import Letterbox, size_of_frame
+from fsrfer.runtime.detection.letterbox import Letterbox, PixelFormat, size_of_frame
 
 SIZES = st.tuples(st.integers(1, 7680), st.integers(1, 7680))
-MEAN = np.array([104, 117, 127], np.float32)
+BGR = PixelFormat(mean=(104.0, 117.0, 127.0))
 
 
 @given(SIZES, st.integers(32, 2048), st.floats(0.5, 4))
@@ -45,7 +45,7 @@ def test_an_edge_stays_where_it_was_to_a_fraction_of_a_pixel(scale):
     frame = np.zeros((96, 96, 3), np.uint8)
     frame[:, 40:] = 200
     box = Letterbox.within((96, 96), max_side=round(96 * scale), max_enlargement=4.0)
-    painted = paint(box, frame, np.zeros(3, np.float32))
+    painted = paint(box, frame, PixelFormat())
     row = painted[0, 10, : box.scaled_size[0]]
     edge = len(row) - row.sum() / 200  # where the step would be, from the area under the blurred step
     mapped = box.to_frame(np.array([edge, 0], np.float32))
@@ -55,16 +55,40 @@ def test_an_edge_stays_where_it_was_to_a_fraction_of_a_pixel(scale):
 def test_painting_turns_to_bgr_subtracts_the_mean_and_clears_what_was_there():
     frame = np.empty((20, 30, 3), np.uint8)
     frame[:] = (10, 20, 30)
-    painted = paint(Letterbox((30, 20), (30, 20), (32, 64)), frame, MEAN)
+    painted = paint(Letterbox((30, 20), (30, 20), (32, 64)), frame, BGR)
     np.testing.assert_array_equal(painted[:, 5, 5], [30 - 104, 20 - 117, 10 - 127])
     assert np.all(painted[:, 20:] == 0)
     assert np.all(painted[:, :, 30:] == 0)
 
 
+def test_painting_for_a_network_of_rgb_scales_and_pads_with_what_it_calls_black():
+    frame = np.empty((20, 30, 3), np.uint8)
+    frame[:] = (10, 20, 30)
+    pixels = PixelFormat(mean=(127.5, 127.5, 127.5), scale=1 / 128, is_rgb=True, padding=-127.5 / 128)
+    painted = paint(Letterbox((30, 20), (30, 20), (32, 64)), frame, pixels)
+    np.testing.assert_allclose(painted[:, 5, 5], (np.array([10, 20, 30]) - 127.5) / 128, rtol=1e-6)
+    np.testing.assert_allclose(painted[:, 20:], -127.5 / 128)
+    np.testing.assert_allclose(painted[:, :, 30:], -127.5 / 128)
+
+
+@given(
+    size=st.tuples(st.integers(1, 3000), st.integers(1, 3000)),
+    max_side=st.integers(32, 3000),
+    scale=st.floats(0.1, 1.0),
+)
+def test_a_scale_is_a_factor_of_the_size_that_the_limits_give(size, max_side, scale):
+    full = Letterbox.within(size, max_side=max_side, max_enlargement=2.0)
+    part = Letterbox.within(size, max_side=max_side, max_enlargement=2.0, scale=scale)
+    np.testing.assert_allclose(part.scaled_size, np.maximum(np.multiply(full.scaled_size, scale), 1.0), atol=1.0)
+    inside = Letterbox.into(size, (320, 320), max_enlargement=2.0, scale=scale)
+    assert inside.input_size == (320, 320)
+    assert max(inside.scaled_size) <= max(320 * scale + 0.5, 1)
+
+
 def test_grey_frame_is_painted_like_the_same_frame_in_colour():
     grey = np.random.default_rng(0).integers(0, 256, (40, 50), dtype=np.uint8)
     box = Letterbox.within((50, 40), max_side=96, max_enlargement=3.0)
-    np.testing.assert_array_equal(paint(box, grey, MEAN), paint(box, cv2.cvtColor(grey, cv2.COLOR_GRAY2RGB), MEAN))
+    np.testing.assert_array_equal(paint(box, grey, BGR), paint(box, cv2.cvtColor(grey, cv2.COLOR_GRAY2RGB), BGR))
 
 
 @pytest.mark.parametrize(
@@ -82,7 +106,7 @@ def test_what_is_no_picture_is_refused(frame):
         size_of_frame(frame)
 
 
-def paint(box: Letterbox, frame: np.ndarray, mean: np.ndarray) -> np.ndarray:
+def paint(box: Letterbox, frame: np.ndarray, pixels: PixelFormat) -> np.ndarray:
     out = np.full((3, box.input_size[1], box.input_size[0]), 1e9, np.float32)
-    box.paint(frame, mean, out)
+    box.paint(frame, pixels, out)
     return out

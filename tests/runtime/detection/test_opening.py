@@ -7,19 +7,21 @@ import shutil
 import pytest
 
 from fsrfer.core.errors import DetectorError, EngineBuildError, UsageError
-from fsrfer.runtime.detection import DetectorConfig, open_detector
+from fsrfer.runtime.detection import DetectorConfig, TiledDetector, TilingConfig, open_detector
 from fsrfer.runtime.detection.weights import ONNX_NAME
+from fsrfer.runtime.detection.yunet_weights import YUNET_NAME
 
 
-@pytest.mark.parametrize("spec", ["", "scrfd", "retinaface:", "yunet", "yunet:", "RetinaFace", "mtcnn:file.onnx"])
+@pytest.mark.parametrize("spec", ["", "scrfd", "retinaface:", "yunet:", "scrfd:", "RetinaFace", "mtcnn:file.onnx"])
 def test_unknown_detector_lists_what_is_known(spec):
     with pytest.raises(UsageError) as caught:
         open_detector(spec)
-    assert str(caught.value.expected) == "one of retinaface, retinaface:FILE.onnx, yunet:FILE.onnx"
+    known = "retinaface, yunet, retinaface:FILE.onnx, yunet:FILE.onnx, scrfd:FILE.onnx"
+    assert str(caught.value.expected) == f"one of {known}"
     assert repr(spec) in caught.value.message
 
 
-@pytest.mark.parametrize("family", ["retinaface", "yunet"])
+@pytest.mark.parametrize("family", ["retinaface", "yunet", "scrfd"])
 def test_absent_file_is_named(family, tmp_path):
     with pytest.raises(DetectorError, match=r"no detector at .*nothing\.onnx"):
         open_detector(f"{family}:{tmp_path / 'nothing.onnx'}")
@@ -37,6 +39,30 @@ def test_retinaface_without_weights_says_how_to_fetch_them(tmp_path, monkeypatch
     with pytest.raises(DetectorError) as caught:
         open_detector("retinaface")
     assert caught.value.fix == "fsrfer doctor --fetch-detector"
+
+
+def test_yunet_without_weights_says_how_to_fetch_them(tmp_path, monkeypatch):
+    monkeypatch.setenv("FSRFER_CACHE", str(tmp_path))
+    with pytest.raises(DetectorError) as caught:
+        open_detector("yunet")
+    assert caught.value.fix.startswith("fsrfer doctor --fetch-detector, or save https://")
+
+
+def test_yunet_from_the_cache(yunet_file, tmp_path, monkeypatch, group):
+    monkeypatch.setenv("FSRFER_CACHE", str(tmp_path))
+    (tmp_path / "detectors").mkdir()
+    shutil.copy(yunet_file, tmp_path / "detectors" / YUNET_NAME)
+    with open_detector("yunet", threads=1) as detector:
+        assert detector.name == "yunet"
+        assert len(detector.detect(group)) >= 3
+
+
+def test_tiles_are_an_option_of_any_detector(yunet_file, crowd):
+    config = DetectorConfig(max_enlargement=1.0, scales=(1.0,))
+    with open_detector(f"yunet:{yunet_file}", config, tiling=TilingConfig(side=800), threads=1) as detector:
+        assert isinstance(detector, TiledDetector)
+        assert detector.tiling.side == 800
+        assert len(detector.detect(crowd)) > 300
 
 
 def test_retinaface_from_a_file(retinaface_cache, tmp_path, group):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import cv2
 import numpy as np
 import pytest
@@ -72,8 +74,59 @@ def test_scale_back_is_right_where_sides_are_rounded(detector, group):
 
 def test_small_faces_are_found_by_enlarging(detector, open_with, crowd):
     frame = cv2.resize(crowd, None, fx=0.25, fy=0.25, interpolation=cv2.INTER_AREA)
-    with open_with(DetectorConfig(max_enlargement=1.0)) as native:
+    with open_with(DetectorConfig(max_enlargement=1.0, scales=(1.0,))) as native:
         assert len(detector.detect(frame)) > 1.3 * len(native.detect(frame))
+
+
+def test_two_looks_find_more_than_one(open_with, crowd):
+    frame = cv2.resize(crowd, None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA)
+    with open_with(DetectorConfig(scales=(1.0,))) as one, open_with(DetectorConfig(scales=(1.0, 2 / 3))) as two:
+        once, twice = one.detect(frame), two.detect(frame)
+    assert len(twice) > 100
+    # Both looks see the clear faces, so these keep their place; the score is that of looks that agree.
+    clear = once.select((once.scores > 0.85) & (once.sides > 16))
+    assert len(clear) >= 5
+    for box in clear.boxes:
+        assert overlaps(box, twice.boxes).max() > 0.6
+    pairs = np.stack([overlaps(box, twice.boxes) for box in twice.boxes])
+    np.fill_diagonal(pairs, 0.0)
+    assert pairs.max() < 0.5
+
+
+def test_a_look_that_is_the_same_twice_changes_nothing(open_with):
+    # Of a picture of one pixel, both scales round to the same size.
+    with open_with(DetectorConfig(scales=(1.0, 0.99), max_enlargement=1.0)) as detector:
+        assert len(detector.detect(np.zeros((1, 1, 3), np.uint8))) == 0
+
+
+def test_another_configuration_shares_the_graph(detector, group):
+    mine = detector.detect(group)
+    large = detector.with_config(replace(detector.config, min_face_px=105.0, score_threshold=0.8))
+    assert (large.score_threshold, large.config.min_face_px) == (0.8, 105.0)
+    with large:  # entering and leaving it does nothing: the graph belongs to the detector that was opened
+        found = large.detect(group)
+    assert 0 < len(found) < len(mine)
+    assert found.sides.min() >= 105.0
+    assert len(large.detect(group)) == len(found)
+    np.testing.assert_array_equal(detector.detect(group).boxes, mine.boxes)
+    assert detector.config.min_face_px == DetectorConfig().min_face_px
+
+
+def test_sources_of_other_sizes_take_turns(detector, crowd, group):
+    small = detector.with_config(replace(detector.config, max_side=320))
+    expected = [detector.detect(crowd), small.detect(group), detector.detect(group)]
+    for _ in range(2):  # the memory of the input is shared, whatever the order of the sizes
+        again = [detector.detect(crowd), small.detect(group), detector.detect(group)]
+        for one, other in zip(expected, again, strict=True):
+            np.testing.assert_array_equal(one.boxes, other.boxes)
+
+
+def test_five_hundred_faces_in_a_frame(detector, crowd):
+    tiles = detector.with_config(replace(detector.config, max_side=3200, score_threshold=0.5)).detect(crowd)
+    assert len(tiles) > 500
+    pairs = np.stack([overlaps(box, tiles.boxes) for box in tiles.boxes])
+    np.fill_diagonal(pairs, 0.0)
+    assert pairs.max() < 0.5
 
 
 def test_largest_faces_alone_when_asked(open_with, crowd):
@@ -112,6 +165,7 @@ def test_frame_is_left_as_it_was_and_may_be_a_view(detector, group):
 
 
 def test_a_batch_gives_what_its_frames_give_alone(detector, crowd, group):
+    detector = detector.with_config(replace(detector.config, max_batch=4))
     small = cv2.resize(group, (320, 240))
     frames = [crowd, small, np.zeros((240, 320, 3), np.uint8), small[:, ::-1], crowd[:400, :300]]
     together = detector.detect_batch(frames)
@@ -129,10 +183,11 @@ def test_wrong_array_is_refused(detector):
 
 
 def test_most_candidates_are_the_best_ones(detector, open_with, crowd):
-    with open_with(DetectorConfig(max_candidates=1)) as single:
+    with open_with(DetectorConfig(max_candidates=1, scales=(1.0,))) as single:
         found = single.detect(crowd)
     assert len(found) == 1
-    assert found.scores[0] == detector.detect(crowd).scores[0]
+    best = detector.with_config(DetectorConfig(scales=(1.0,))).detect(crowd)
+    assert found.scores[0] == best.scores[0]
 
 
 @pytest.fixture
