@@ -25,7 +25,9 @@ from ...core.errors import UsageError
 
 FloatArray = npt.NDArray[np.float64]
 
-_FARTHEST_PX = 1e6
+FARTHEST_PX = 1e6
+"""Coordinates beyond it are no places in a frame."""
+
 _LOG_SIZES = (np.log(0.1), np.log(1e5))
 
 
@@ -185,6 +187,6 @@ def _by_axis(of_center: FloatArray, of_sides: FloatArray) -> FloatArray:
 
 
 def _bounded(coordinates: FloatArray) -> FloatArray:
-    coordinates[:, :2] = np.clip(coordinates[:, :2], -_FARTHEST_PX, _FARTHEST_PX)
+    coordinates[:, :2] = np.clip(coordinates[:, :2], -FARTHEST_PX, FARTHEST_PX)
     coordinates[:, 2:] = np.clip(coordinates[:, 2:], *_LOG_SIZES)
     return coordinates

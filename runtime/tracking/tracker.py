@@ -15,12 +15,13 @@ import numpy.typing as npt
 
 from ...core.errors import InputSpecError, UsageError
 from ..detection import FaceDetections
-from .association import Associate, AssociationConfig, associate
-from .motion import BoxMotion, MotionConfig
+from .association import Associate, AssociationConfig, associate, iou_matrix
+from .motion import FARTHEST_PX, BoxMotion, MotionConfig
 from .track_states import TrackStates
 from .tracked_faces import TrackedFaces
 
 _MIN_VISIBLE = 0.5  # a face that is mostly outside the frame is not shown where nobody found it
+_TAKEN_IOU = 0.3
 
 
 @dataclass(frozen=True)
@@ -42,7 +43,7 @@ class TrackerConfig:
 
     high_score: float = 0.65
     max_lost_s: float = 3.0
-    max_coast_s: float = 0.3
+    max_coast_s: float = 0.4
     motion: MotionConfig = field(default_factory=MotionConfig)
     association: AssociationConfig = field(default_factory=AssociationConfig)
 
@@ -58,8 +59,8 @@ class TrackerConfig:
 class FaceTracker:
     """Gives every face of one source an id that it keeps.
 
-    All tracks end where time runs backwards, stands still for longer than ``max_lost_s`` (a lost connection), or the
-    frame's size changes. Ids go on counting.
+    All tracks end where time runs backwards or leaps by more than ``max_lost_s`` (a lost connection), or the frame's
+    size changes. Ids go on counting.
 
     Args:
         config: When a face is the same as before.
@@ -83,7 +84,7 @@ class FaceTracker:
 
     @property
     def ignored(self) -> int:
-        """Detections left out so far because their box or score was no finite number, or their box was empty."""
+        """Detections left out so far: a box or score that is no number, an empty box, or one outside the frame."""
         return self._ignored
 
     def update(self, detections: FaceDetections, time_s: float, frame_size: tuple[int, int]) -> TrackedFaces:
@@ -101,7 +102,7 @@ class FaceTracker:
             InputSpecError: The time is not a finite number.
         """
         self._begin(time_s, frame_size)
-        detections = self._usable(detections)
+        detections = self._usable(detections, frame_size)
         self._motion.advance(time_s - self._motion_time_s)
         self._motion_time_s = time_s
         self._retire(frame_size)
@@ -140,18 +141,18 @@ class FaceTracker:
             self._motion_time_s = time_s
         self._time_s, self._frame_size = time_s, frame_size
 
-    def _usable(self, detections: FaceDetections) -> FaceDetections:
-        sides = detections.boxes[:, 2:] - detections.boxes[:, :2]
-        usable = np.isfinite(detections.boxes).all(axis=1) & np.isfinite(detections.scores) & (sides > 0.0).all(axis=1)
+    def _usable(self, detections: FaceDetections, frame_size: tuple[int, int]) -> FaceDetections:
+        boxes = detections.boxes
+        is_number = (np.abs(boxes) < FARTHEST_PX).all(axis=1) & np.isfinite(detections.scores)
+        usable = is_number & (boxes[:, 2:] > boxes[:, :2]).all(axis=1) & _touches(boxes, frame_size)
         if usable.all():
             return detections
         self._ignored += int(np.count_nonzero(~usable))
         return detections.select(usable)
 
     def _retire(self, frame_size: tuple[int, int]) -> None:
-        boxes = self._motion.boxes()
-        is_inside = (boxes[:, 2:] > 0.0).all(axis=1) & (boxes[:, :2] < np.asarray(frame_size)).all(axis=1)
-        self._keep(is_inside & (self._time_s - self._tracks.seen_s <= self._config.max_lost_s))
+        is_remembered = self._time_s - self._tracks.seen_s <= self._config.max_lost_s
+        self._keep(is_remembered & _touches(self._motion.boxes(), frame_size))
 
     def _keep(self, rows: npt.NDArray[np.bool_]) -> None:
         if not rows.all():
@@ -175,23 +176,39 @@ class FaceTracker:
         self, frame_size: tuple[int, int], row_of: npt.NDArray[np.intp], detections: FaceDetections
     ) -> TrackedFaces:
         in_tracks = row_of >= 0
-        found, rows = detections.select(in_tracks), row_of[in_tracks]
         boxes = self._motion.boxes(self._time_s - self._motion_time_s)
         inside = np.clip(boxes, 0.0, np.asarray(frame_size * 2, np.float32))
-        is_shown = self._tracks.was_found | (
-            (self._tracks.hits > 1) & (self._time_s - self._tracks.seen_s <= self._config.max_coast_s)
-        )
-        is_shown &= _areas(inside) > _MIN_VISIBLE * _areas(boxes)
-        is_shown[rows] = False
-        coasting = np.flatnonzero(is_shown)
-        every = np.concatenate([rows, coasting])
+        is_shown = (self._tracks.was_found | self._lingers(boxes)) & (_areas(inside) > _MIN_VISIBLE * _areas(boxes))
+        is_shown[row_of[in_tracks]] = False
+        moved = np.flatnonzero(is_shown)
+        rows = np.concatenate([row_of[in_tracks], moved])
         faces = TrackedFaces(
-            detections=_joined(found, self._tracks.detections_at(coasting, boxes[coasting], inside[coasting])),
-            ids=self._tracks.ids[every],
-            age_s=(self._time_s - self._tracks.born_s[every]).astype(np.float32),
-            is_detected=np.arange(len(every)) < len(rows),
+            detections=_joined(
+                detections.select(in_tracks), self._tracks.detections_at(moved, boxes[moved], inside[moved])
+            ),
+            ids=self._tracks.ids[rows],
+            age_s=(self._time_s - self._tracks.born_s[rows]).astype(np.float32),
+            is_detected=np.arange(len(rows)) < len(rows) - len(moved),
         )
         return faces.select(np.argsort(-faces.detections.scores, kind="stable"))
+
+    def _lingers(self, boxes: npt.NDArray[np.float32]) -> npt.NDArray[np.bool_]:
+        """Return which tracks are shown although they were not found when last searched for: bool (T,)."""
+        was_found = self._tracks.was_found
+        is_recent = self._time_s - self._tracks.seen_s <= self._config.max_coast_s
+        lingers: npt.NDArray[np.bool_] = ~was_found & is_recent & (self._tracks.hits > 1)
+        candidates = np.flatnonzero(lingers)
+        # Where another face was found, this one is hidden behind it, or was found under a new id.
+        overlap = iou_matrix(boxes[candidates], boxes[was_found]).max(axis=1, initial=0.0)
+        lingers[candidates[overlap > _TAKEN_IOU]] = False
+        return lingers
+
+
+def _touches(boxes: npt.NDArray[np.float32], frame_size: tuple[int, int]) -> npt.NDArray[np.bool_]:
+    touches: npt.NDArray[np.bool_] = (boxes[:, 2:] > 0.0).all(axis=1) & (boxes[:, :2] < np.asarray(frame_size)).all(
+        axis=1
+    )
+    return touches
 
 
 def _areas(boxes: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
