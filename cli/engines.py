@@ -8,59 +8,21 @@ from typing import Annotated, Any
 import typer
 from rich.progress import Progress
 
-from ..calibration.calibration_set import CalibrationSet
-from ..core.bundle import MANIFEST_NAME, ArtifactKind, ModelBundle
+from ..core.bundle import MANIFEST_NAME, ModelBundle
 from ..core.errors import UsageError
 from ..core.options import Backend, Precision
 from ..core.schema import to_mapping
-from ..datasets import open_dataset
 from ..export.build_engine import EnginePlan, compiler_for, plan_engine
 from ..export.build_engine import build_engine as build
 from ..export.build_recipe import BuildRecipe, plan_recipe
 from ..export.engine_compiler import OnProgress
 from ..export.engine_config import EngineBuildConfig
-from ..export.float16 import export_float16
 from ..export.inspect_graph import GraphDescription, describe_graph
 from ..runtime.engine_record import BatchProfile, EngineRecord, engine_records, record_path
 from .console import NOTES, print_json, print_table, progress_bar
-from .parsing import parse_sizes
 
 BundleArgument = Annotated[Path, typer.Argument(help="Bundle with a fused graph.")]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
-
-
-def fp16(
-    bundle: BundleArgument,
-    data: Annotated[
-        str | None, typer.Option(help="Faces to look for overflow and compare decisions on, such as ferplus:PATH.")
-    ] = None,
-    split: Annotated[str, typer.Option(help="Split of these faces.")] = "valid",
-    samples: Annotated[int, typer.Option(min=1, help="How many of them.")] = 256,
-    sizes: Annotated[str, typer.Option(help="Native face sizes in pixels.")] = "48,32,24,16,12,8",
-    seed: Annotated[int, typer.Option(min=0, help="Key of their draw.")] = 0,
-    as_json: JsonOption = False,
-) -> None:
-    """Convert the fused graph to half precision, leaving in float32 what that would harm."""
-    loaded = ModelBundle.load(bundle)
-    faces = None
-    if data is not None:
-        faces = CalibrationSet.draw(
-            open_dataset(data, split), loaded.manifest.preprocess, samples=samples, sizes=parse_sizes(sizes), seed=seed
-        )
-    stored, report = export_float16(loaded, faces)
-    NOTES.print(f"wrote {stored.artifact_path(ArtifactKind.ONNX_FP16)}")
-    if as_json:
-        print_json(to_mapping(report))
-        return
-    rows: list[tuple[str, object]] = [
-        ("nodes in float16", report.float16_nodes),
-        ("nodes in float32", len(report.float32_nodes)),
-        ("of these for overflow", len(report.overflowing)),
-        ("weights that vanish", report.vanishing_weights),
-        ("SQNR of the logits", "not measured" if report.logits_sqnr_db is None else f"{report.logits_sqnr_db} dB"),
-        ("same expression as FP32", "not measured" if report.agreement is None else f"{report.agreement:.2%}"),
-    ]
-    print_table("half precision", ("", "value"), rows)
 
 
 def build_engine(

@@ -10,13 +10,14 @@ import typer
 from ..core.bundle import ArtifactKind, ModelBundle
 from ..core.schema import to_mapping
 from ..datasets import open_dataset
-from . import engines, verify
+from . import engines, half_precision, verify
 from .console import NOTES, print_json, print_table
 from .launch import needing_extra
 from .parsing import parse_sizes
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, rich_markup_mode=None)
-app.command("fp16")(engines.fp16)
+app.command("fp16")(half_precision.fp16)
+app.command("bf16")(half_precision.bf16)
 app.command("build-engine")(engines.build_engine)
 app.command("inspect")(engines.inspect)
 app.command("verify")(verify.verify)

@@ -30,7 +30,7 @@ def verify(
     track: Annotated[Track, typer.Option(help="How small faces are made.")] = Track.CLEAN,
     threads: Annotated[int | None, typer.Option(min=1, help="Threads for ONNX Runtime.")] = None,
     max_drop: Annotated[
-        float, typer.Option(min=0.0, help="Points of accuracy that INT8 may lose at the worst face size.")
+        float, typer.Option(min=0.0, help="Points of accuracy that INT8 and BF16 may lose at the worst face size.")
     ] = 0.3,
     max_drop_fp16: Annotated[float, typer.Option(min=0.0, help="Points that FP16 may lose.")] = 0.05,
     max_logit_error: Annotated[float, typer.Option(min=0.0, help="Difference of a logit allowed in FP32.")] = 1e-3,
@@ -50,6 +50,7 @@ def verify(
     bounds = {
         Precision.FP32: Bounds(max_logit_error=max_logit_error),
         Precision.FP16: Bounds(max_drop=max_drop_fp16 / 100),
+        Precision.BF16: Bounds(max_drop=max_drop / 100),
         Precision.INT8: Bounds(max_drop=max_drop / 100),
     }
     if gate:

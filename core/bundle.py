@@ -32,6 +32,7 @@ class ArtifactKind(str, Enum):
     WEIGHTS = "weights"
     ONNX_FP32 = "onnx-fp32"
     ONNX_FP16 = "onnx-fp16"
+    ONNX_BF16 = "onnx-bf16"
     ONNX_INT8_TENSORRT = "onnx-int8-tensorrt"
     ONNX_INT8_CPU = "onnx-int8-cpu"
     GOLDEN = "golden-vectors"
@@ -52,6 +53,7 @@ _FILE_NAMES = {
     ArtifactKind.WEIGHTS: "weights.safetensors",
     ArtifactKind.ONNX_FP32: "model.onnx",
     ArtifactKind.ONNX_FP16: "model.fp16.onnx",
+    ArtifactKind.ONNX_BF16: "model.bf16.onnx",
     ArtifactKind.ONNX_INT8_TENSORRT: "model.int8.onnx",
     ArtifactKind.ONNX_INT8_CPU: "model.int8-cpu.onnx",
     ArtifactKind.GOLDEN: "golden.npz",
@@ -61,6 +63,7 @@ _MADE_BY = {
     ArtifactKind.WEIGHTS: "fsrfer-train fit",
     ArtifactKind.ONNX_FP32: "fsrfer-export onnx {bundle}",
     ArtifactKind.ONNX_FP16: "fsrfer-export fp16 {bundle}",
+    ArtifactKind.ONNX_BF16: "fsrfer-export bf16 {bundle}",
     ArtifactKind.ONNX_INT8_TENSORRT: "fsrfer-calibrate int8 {bundle} --data DATA",
     ArtifactKind.ONNX_INT8_CPU: "fsrfer-calibrate int8 {bundle} --data DATA",
     ArtifactKind.GOLDEN: "fsrfer-export onnx {bundle}",
@@ -69,6 +72,7 @@ _MADE_BY = {
 
 _FROM_GRAPH = (
     ArtifactKind.ONNX_FP16,
+    ArtifactKind.ONNX_BF16,
     ArtifactKind.ONNX_INT8_TENSORRT,
     ArtifactKind.ONNX_INT8_CPU,
     ArtifactKind.GOLDEN,

@@ -26,7 +26,7 @@ Float32Array = npt.NDArray[np.float32]
 Classify = Callable[[Uint8Array, Float32Array], Float32Array]
 """From faces, uint8 (N, C, H, W), and native sizes, float32 (N,), to logits, float32 (N, K)."""
 
-MIN_SQNR_DB = {Precision.FP32: 60.0, Precision.FP16: 35.0, Precision.INT8: 15.0}
+MIN_SQNR_DB = {Precision.FP32: 60.0, Precision.FP16: 35.0, Precision.BF16: 20.0, Precision.INT8: 15.0}
 """Least signal to noise of all logits together. What is broken has about 0 dB; sound graphs of each format have twice
 these values."""
 

@@ -28,6 +28,7 @@ SCHEMA_VERSION = 1
 _GRAPHS = {
     Precision.FP32: ArtifactKind.ONNX_FP32,
     Precision.FP16: ArtifactKind.ONNX_FP16,
+    Precision.BF16: ArtifactKind.ONNX_BF16,
     Precision.INT8: ArtifactKind.ONNX_INT8_TENSORRT,
 }
 _MAX_OPSET_OF_8_6 = 17

@@ -86,19 +86,23 @@ def _check_dla(config: EngineBuildConfig) -> None:
         return
     if config.dla_core < 0:
         raise UsageError("there is no such accelerator", expected="--dla-core 0 or 1", found=config.dla_core)
-    if config.precision is Precision.FP32:
-        raise UsageError("the accelerator does not compute in FP32", expected="--precision fp16 or int8", found="fp32")
+    if config.precision in (Precision.FP32, Precision.BF16):
+        raise UsageError(
+            f"the accelerator does not compute in {config.precision.name}",
+            expected="--precision fp16 or int8",
+            found=config.precision.value,
+        )
     if config.batch.min != config.batch.max:
         raise UsageError("the accelerator takes one batch size", expected="--batch 16, say", found=str(config.batch))
 
 
 def _refuse_foreign_options(config: EngineBuildConfig) -> None:
     """Refuse options that another backend has: an option that is silently without effect misleads."""
-    if config.backend is Backend.ONNXRUNTIME and config.precision is Precision.FP16:
+    if config.backend is Backend.ONNXRUNTIME and config.precision in (Precision.FP16, Precision.BF16):
         raise UsageError(
-            "ONNX Runtime has no FP16 kernels for CPUs, it would compute in FP32 between casts",
+            f"ONNX Runtime has no {config.precision.name} kernels for CPUs; at best it computes in FP32 between casts",
             expected="--precision fp32 or int8",
-            found="fp16",
+            found=config.precision.value,
         )
     of_tensorrt_only = {
         "--timing-cache": config.timing_cache is not None,

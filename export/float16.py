@@ -119,9 +119,9 @@ def convert_to_float16(model: onnx.ModelProto, ranges: Ranges) -> tuple[onnx.Mod
     Raises:
         EngineBuildError: The graph has branches, or is quantised.
     """
-    _check_convertible(model)
+    check_convertible(model)
     overflowing = overflowing_nodes(model, ranges)
-    kept = {*overflowing, *_normalisation(model)}
+    kept = {*overflowing, *normalisation_nodes(model)}
     kept |= {node.name for node in model.graph.node if node.op_type in FLOAT32_OPS}
     half = retype(model, kept)
     import_onnx().checker.check_model(half, full_check=True)
@@ -149,7 +149,12 @@ def overflowing_nodes(model: onnx.ModelProto, ranges: Ranges) -> tuple[str, ...]
     )
 
 
-def _check_convertible(model: onnx.ModelProto) -> None:
+def check_convertible(model: onnx.ModelProto) -> None:
+    """Check that a graph can be converted.
+
+    Raises:
+        EngineBuildError: It has branches, or is quantised.
+    """
     graph_type = import_onnx().AttributeProto.GRAPH
     for node in model.graph.node:
         if any(attribute.type == graph_type for attribute in node.attribute):
@@ -158,8 +163,8 @@ def _check_convertible(model: onnx.ModelProto) -> None:
             raise EngineBuildError("a quantised graph cannot be converted", expected="the FP32 graph", found=node.name)
 
 
-def _normalisation(model: onnx.ModelProto) -> list[str]:
-    """Names of the nodes that no node with weights precedes: they see raw pixels and face sizes."""
+def normalisation_nodes(model: onnx.ModelProto) -> list[str]:
+    """Return the names of the nodes that no node with weights precedes: they see raw pixels and face sizes."""
     behind_weights: set[str] = set()
     before = []
     for node in model.graph.node:

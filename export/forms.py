@@ -11,6 +11,8 @@ from types import ModuleType
 import numpy as np
 import numpy.typing as npt
 
+from ..calibration.onnx_packages import import_onnx
+from ..calibration.quantization_plan import prepared
 from ..core.bundle import ArtifactKind, ModelBundle
 from ..core.errors import FsrferError
 from ..core.options import Backend, Precision
@@ -20,6 +22,7 @@ from ..runtime.engine_record import ENGINES_FOLDER, EngineRecord, cpu_name, engi
 from ..runtime.onnxruntime_runner import OnnxRuntimeRunner, SessionOptions, import_onnxruntime
 from ..runtime.tensorrt_module import load_tensorrt_runtime
 from ..runtime.tensorrt_runner import TensorRtRunner
+from .bfloat16 import convert_to_bfloat16, rounded_like_bfloat16
 
 Classify = Callable[[npt.NDArray[np.uint8], npt.NDArray[np.float32]], npt.NDArray[np.float32]]
 """From faces, uint8 (N, C, H, W), and native sizes, float32 (N,), to logits, float32 (N, K)."""
@@ -65,6 +68,8 @@ def forms_of(bundle: ModelBundle, *, threads: int | None = None) -> list[Form]:
     """
     bundle.artifact_path(ArtifactKind.ONNX_FP32)
     forms = [_graph(bundle, *entry, threads) for entry in _GRAPHS if bundle.has(entry[1])]
+    if bundle.has(ArtifactKind.ONNX_BF16):
+        forms.append(_bfloat16(bundle, threads))
     if bundle.has(ArtifactKind.WEIGHTS):
         forms.insert(1, _pytorch(bundle))
     return forms + [_engine(bundle, record, threads) for record in engine_records(bundle)]
@@ -81,6 +86,23 @@ def _graph(bundle: ModelBundle, name: str, kind: ArtifactKind, precision: Precis
 def _on_onnxruntime(bundle: ModelBundle, path: Path, options: SessionOptions) -> Iterator[Classify]:
     with ExpressionClassifier(OnnxRuntimeRunner(path, options), bundle.manifest) as classifier:
         yield classifier.logits
+
+
+def _bfloat16(bundle: ModelBundle, threads: int | None) -> Form:
+    # No kernels here take bfloat16: what runs is float32 with the same rounding.
+    source = bundle.artifact_path(ArtifactKind.ONNX_FP32)
+
+    @contextmanager
+    def running() -> Iterator[Classify]:
+        model = prepared(import_onnx().load(source))
+        _, kept = convert_to_bfloat16(model)
+        rounded = rounded_like_bfloat16(model, kept).SerializeToString()
+        with ExpressionClassifier(
+            OnnxRuntimeRunner(rounded, SessionOptions(threads=threads)), bundle.manifest
+        ) as opened:
+            yield opened.logits
+
+    return Form("ONNX BF16 (its rounding, in FP32)", Precision.BF16, (1, 16, 64), running)
 
 
 def _pytorch(bundle: ModelBundle) -> Form:

@@ -1,4 +1,4 @@
-"""Rewrites a graph so that chosen nodes compute in float32 and all others in half precision.
+"""Rewrites a graph so that chosen nodes compute in float32 and all others in a 16-bit format.
 
 A Cast stands exactly where an edge leaves one side for the other, once for each tensor; so two nodes that stay in
 float32 hand their result on unrounded.
@@ -7,9 +7,8 @@ float32 hand their result on unrounded.
 from __future__ import annotations
 
 from collections.abc import Collection
+from enum import Enum
 from typing import TYPE_CHECKING
-
-import numpy as np
 
 from ..calibration.onnx_packages import import_onnx
 
@@ -20,23 +19,37 @@ _FLOAT32_INPUTS = {"Resize": frozenset({2})}
 """Operands that ONNX defines as float32 whatever the others are: the scales of Resize."""
 
 
-def retype(model: onnx.ModelProto, float32_nodes: Collection[str]) -> onnx.ModelProto:
-    """Return a graph whose nodes compute in half precision but for the named ones; inputs and outputs keep their types.
+class HalfFormat(str, Enum):
+    """A 16-bit floating-point format."""
+
+    FLOAT16 = "float16"
+    """IEEE 754 binary16: 10 bits of fraction, up to 65 504."""
+
+    BFLOAT16 = "bfloat16"
+    """The upper half of a float32: its range, and 7 bits of fraction."""
+
+
+def retype(
+    model: onnx.ModelProto, float32_nodes: Collection[str], half: HalfFormat = HalfFormat.FLOAT16
+) -> onnx.ModelProto:
+    """Return a graph whose nodes compute in 16 bits but for the named ones; inputs and outputs keep their types.
 
     Args:
         model: Floating-point graph in topological order with names on all nodes and types on all tensors.
         float32_nodes: Names of the nodes that stay as they are.
+        half: The 16-bit format.
     """
-    return _Retyping(model, float32_nodes).run()
+    return _Retyping(model, float32_nodes, half).run()
 
 
 class _Retyping:
-    def __init__(self, model: onnx.ModelProto, float32_nodes: Collection[str]) -> None:
+    def __init__(self, model: onnx.ModelProto, float32_nodes: Collection[str], half: HalfFormat) -> None:
         self._onnx = import_onnx()
         self._source = model
         self._float32_nodes = float32_nodes
         tensor_type = self._onnx.TensorProto
-        self._single, self._half = int(tensor_type.FLOAT), int(tensor_type.FLOAT16)
+        self._single, self._half = int(tensor_type.FLOAT), int(getattr(tensor_type, half.name))
+        self._half_dtype = self._onnx.helper.tensor_dtype_to_np_dtype(self._half)
         self._original_types = _tensor_types(model)
         self._types = dict(self._original_types)
         self._weights = {tensor.name: tensor for tensor in model.graph.initializer}
@@ -96,7 +109,7 @@ class _Retyping:
 
     def _half_weight(self, name: str) -> str:
         if name not in self._half_weights:
-            values = self._onnx.numpy_helper.to_array(self._weights[name]).astype(np.float16)
+            values = self._onnx.numpy_helper.to_array(self._weights[name]).astype(self._half_dtype)
             self._half_weights[name] = self._onnx.numpy_helper.from_array(values, f"{name}_half")
         return self._half_weights[name].name
 
@@ -104,7 +117,7 @@ class _Retyping:
         for index, name in enumerate(node.output):
             if self._types.get(name) != self._single:
                 continue
-            if name in self._outputs:  # keeps name and type; what follows reads the half-precision result
+            if name in self._outputs:  # keeps name and type; what follows reads the 16-bit result
                 node.output[index] = f"{name}_half"
                 self._casts[name, self._half] = node.output[index]
                 self._nodes.append(self._cast(node.output[index], name, self._single))

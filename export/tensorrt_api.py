@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from ..core.bundle import ArtifactKind
 from ..core.errors import BackendUnavailableError, EngineBuildError
 from ..core.gpu import Gpu, first_gpu
 from ..core.options import Backend, Precision
@@ -71,6 +72,20 @@ class TensorRtApi:
         flags = self.trt.NetworkDefinitionCreationFlag
         wanted = [name for name in ("EXPLICIT_BATCH", "STRONGLY_TYPED") if hasattr(flags, name)]
         return builder.create_network(sum(1 << int(getattr(flags, name)) for name in wanted))
+
+    def bfloat16_graph(self) -> ArtifactKind:
+        """Return the graph of engines that compute in bfloat16.
+
+        Raises:
+            EngineBuildError: This TensorRT takes no number formats from the graph.
+        """
+        if not self.strongly_typed:
+            raise EngineBuildError(
+                f"{self.name} does not build bfloat16 engines from a graph",
+                expected="TensorRT 10.0 or later",
+                fix="--precision fp16",
+            )
+        return ArtifactKind.ONNX_BF16
 
     def allow_precision(self, config: Any, precision: Precision) -> None:
         """Set the builder flag of a precision, where the version still needs one."""

@@ -66,6 +66,8 @@ class TensorRtCompiler:
             return ArtifactKind.ONNX_INT8_TENSORRT
         if config.precision is Precision.FP16 and self._api.strongly_typed:
             return ArtifactKind.ONNX_FP16
+        if config.precision is Precision.BF16:
+            return self._api.bfloat16_graph()
         return ArtifactKind.ONNX_FP32
 
     def compile(

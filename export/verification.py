@@ -24,7 +24,12 @@ from .row_checks import RowCheck, check_rows
 OnProgress = Callable[[int, int], None]
 """Told how many faces are done, and of how many."""
 
-ROW_TOLERANCE: Mapping[Precision, float] = {Precision.FP32: 1e-3, Precision.FP16: 0.05, Precision.INT8: 0.25}
+ROW_TOLERANCE: Mapping[Precision, float] = {
+    Precision.FP32: 1e-3,
+    Precision.FP16: 0.05,
+    Precision.BF16: 0.25,
+    Precision.INT8: 0.25,
+}
 """Largest difference of a logit between runs of the same face. In INT8, a value between two levels may fall to either
 side when the sums before it are added in another order."""
 

@@ -30,6 +30,8 @@ def artifact_for(precision: Precision, providers: Sequence[str] = (CPU_PROVIDER,
         return ArtifactKind.ONNX_FP32
     if precision is Precision.FP16:
         return ArtifactKind.ONNX_FP16
+    if precision is Precision.BF16:
+        return ArtifactKind.ONNX_BF16
     # TensorRT wants other quantisation nodes than the kernels of the CPU.
     return ArtifactKind.ONNX_INT8_CPU if providers[0] == CPU_PROVIDER else ArtifactKind.ONNX_INT8_TENSORRT
 

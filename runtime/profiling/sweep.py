@@ -163,18 +163,20 @@ def choose_precisions(
         BundleError: There is no graph to measure.
         UsageError: Half precision was asked for.
     """
-    if Precision.FP16 in wanted:
-        raise UsageError("fp16 is not measured on the CPU", found=_NO_FP16, fix="--precision fp32,int8")
+    of_gpus = {Precision.FP16, Precision.BF16}
+    if asked := of_gpus.intersection(wanted):
+        names = ", ".join(sorted(precision.value for precision in asked))
+        raise UsageError(f"{names} is not measured on the CPU", found=_NO_FP16, fix="--precision fp32,int8")
     if wanted:
         return tuple(dict.fromkeys(wanted)), ()
     present = tuple(precision for precision in Precision if bundle.has(artifact_for(precision)))
-    chosen = tuple(precision for precision in present if precision is not Precision.FP16)
+    chosen = tuple(precision for precision in present if precision not in of_gpus)
     if not chosen:
         raise BundleError(
             f"bundle {bundle.path} has no graph for the CPU",
             fix=ArtifactKind.ONNX_FP32.made_by.format(bundle=bundle.path),
         )
-    skipped = (SkippedPrecision(Precision.FP16, _NO_FP16),) if Precision.FP16 in present else ()
+    skipped = tuple(SkippedPrecision(precision, _NO_FP16) for precision in present if precision in of_gpus)
     return chosen, skipped
 
 
