@@ -4,9 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import Enum
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
+
+if TYPE_CHECKING:  # the package of the sources imports this module
+    from .sources.settings import SourceSettings
 
 
 class Clock(str, Enum):
@@ -30,6 +34,7 @@ class Frame:
         clock: What ``time_s`` counts from.
         image: uint8 (height, width, 3), RGB.
         is_still: A picture by itself: no frame before or after it shows the same scene.
+        settings: Of its source: the region in which faces are looked for, say. None for a frame without a source.
     """
 
     source: str
@@ -38,6 +43,7 @@ class Frame:
     clock: Clock
     image: npt.NDArray[np.uint8]
     is_still: bool = False
+    settings: SourceSettings | None = None
 
     @property
     def width(self) -> int:

@@ -2,34 +2,38 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Generator
-from types import MappingProxyType
 
 import av.container
 import av.error
+import av.format
 
 from ...core.errors import SourceError
 from .address import redact_address, scheme_of
+from .connection import Connection
+from .counters import SourceCounters
 from .decoding import decoded_images, opened, reason_of
-from .live import Connection
+from .pacing import Pacer
+from .settings import SourceSettings, Transport
 from .source import RefusedError, TimedImage
 
-SILENCE_TIMEOUT_S = 6.0
-"""A stream that sends nothing for so long counts as lost."""
-
-# Each of these trades robustness against a bad network for latency, except for TCP, which is the other way round:
-# lost datagrams smear blocks over faces.
-_RTSP_OPTIONS = MappingProxyType(
-    {
-        "rtsp_transport": "tcp",
-        "fflags": "nobuffer",
-        "flags": "low_delay",
-        "probesize": "32768",
-        "analyzeduration": "200000",
-        "max_delay": "0",
-        "reorder_queue_size": "0",
-    }
-)
+# Less is looked at before the first picture, and less is held back after it. Sound is not asked for.
+_RTSP_OPTIONS = {
+    "allowed_media_types": "video",
+    "fflags": "nobuffer",
+    "flags": "low_delay",
+    "probesize": "32768",
+    "analyzeduration": "200000",
+}
+_TRANSPORT_OPTIONS = {
+    # What arrives is whole and in order: nothing to wait for.
+    Transport.TCP: {"rtsp_transport": "tcp", "max_delay": "0", "reorder_queue_size": "0"},
+    # Datagrams overtake each other and come in bursts, a key frame in hundreds: wait 0.1 s for a late one, and let the
+    # system hold a whole key frame.
+    Transport.UDP: {"rtsp_transport": "udp", "max_delay": "100000", "buffer_size": "2097152"},
+}
+_SEGMENTED = ("hls", "dash")
 _REFUSALS = (
     av.error.HTTPBadRequestError,
     av.error.HTTPUnauthorizedError,
@@ -38,21 +42,41 @@ _REFUSALS = (
 )
 
 
-def connect_stream(address: str, *, timeout_s: float = SILENCE_TIMEOUT_S) -> Connection:
+def connect_stream(
+    address: str,
+    name: str | None = None,
+    *,
+    settings: SourceSettings | None = None,
+    counters: SourceCounters | None = None,
+) -> Connection:
     """Open a network stream.
 
     Args:
         address: ``rtsp(s)://`` or ``http(s)://`` address, with credentials where the camera wants them.
-        timeout_s: Longest silence, while connecting and later.
+        name: How to speak of it; the address without its credentials unless something better is known.
+        settings: Its deadlines, transport, threads and cap on the rate.
+        counters: Count what is left out.
 
     Raises:
         RefusedError: The server rejects the address or the credentials.
         SourceError: There is no connection.
     """
-    name = redact_address(address)
+    name = redact_address(address) if name is None else name
+    settings = settings or SourceSettings()
     is_rtsp = scheme_of(address).startswith("rtsp")
+    container = _opened(address, name, is_rtsp=is_rtsp, settings=settings)
+    # Live HTTP streams have no length; what has one is a file on a web server.
+    is_recording = not is_rtsp and container.duration is not None
+    counters = counters or SourceCounters(name)
+    return Connection(_images(container, name, settings, counters, is_recording=is_recording), is_recording)
+
+
+def _opened(address: str, name: str, *, is_rtsp: bool, settings: SourceSettings) -> av.container.InputContainer:
+    options = {**_RTSP_OPTIONS, **_TRANSPORT_OPTIONS[settings.transport]} if is_rtsp else {}
+    timeout_s = settings.start_timeout_s
+    begin_s = time.monotonic()
     try:
-        container = opened(address, options=dict(_RTSP_OPTIONS) if is_rtsp else {}, timeout_s=timeout_s)
+        return opened(address, options=options, start_timeout_s=timeout_s, read_timeout_s=settings.read_timeout_s)
     except _REFUSALS as problem:
         raise RefusedError(
             f"{name} refused the connection",
@@ -60,20 +84,33 @@ def connect_stream(address: str, *, timeout_s: float = SILENCE_TIMEOUT_S) -> Con
             fix="check user, password and path; write special characters of a password as %XX",
         ) from None
     except av.error.FFmpegError as problem:
-        raise SourceError(f"cannot connect to {name}", found=reason_of(problem)) from None
-    # Live HTTP streams have no length; what has one is a file on a web server.
-    is_recording = not is_rtsp and container.duration is not None
-    return Connection(_images(container, name, is_recording=is_recording), is_recording)
+        # Interrupted by the deadline, FFmpeg may call it invalid data, or an input/output error.
+        is_late = time.monotonic() - begin_s >= timeout_s
+        reason = f"no answer for {timeout_s:g} s" if is_late else reason_of(problem)
+        raise SourceError(f"cannot connect to {name}", found=reason) from None
 
 
 def _images(
-    container: av.container.InputContainer, name: str, *, is_recording: bool
-) -> Generator[TimedImage, None, None]:
-    # FFmpeg invents 25 time stamps a second for MJPEG over HTTP, whatever the camera's rate.
-    has_times = container.format.name != "mpjpeg"
+    container: av.container.InputContainer,
+    name: str,
+    settings: SourceSettings,
+    counters: SourceCounters,
+    *,
+    is_recording: bool,
+) -> Generator[TimedImage | None, None, None]:
+    # Where a format has no time stamps (MJPEG, bare H.264), FFmpeg invents 25 a second, whatever the camera's rate.
+    has_times = is_recording or not container.format.flags & av.format.Flags.no_timestamps.value
+    pacer = Pacer() if not is_recording and container.format.name in _SEGMENTED else None
     with container:
         try:
-            for timed in decoded_images(container, name, is_live=not is_recording):
+            for timed in decoded_images(
+                container, name, is_live=not is_recording, settings=settings, counters=counters
+            ):
+                if timed is None:
+                    yield None
+                    continue
+                if pacer is not None:
+                    time.sleep(pacer.wait_s(timed.stream_time_s, time.monotonic()))
                 yield timed if has_times else TimedImage(timed.image, None)
         except av.error.FFmpegError as problem:
             raise SourceError(f"lost {name}", found=reason_of(problem)) from None

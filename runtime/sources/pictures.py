@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from pathlib import Path
 
 import cv2
@@ -13,6 +13,8 @@ import numpy.typing as npt
 from ...core.errors import SourceError
 from ..frame import Clock, Frame
 from .completeness import is_complete
+from .settings import SourceSettings
+from .source import framed
 
 
 class PicturesSource:
@@ -21,11 +23,13 @@ class PicturesSource:
     Args:
         paths: The pictures.
         name: How to speak of them all.
+        settings: Travel with each frame.
     """
 
-    def __init__(self, paths: Sequence[Path], name: str) -> None:
+    def __init__(self, paths: Sequence[Path], name: str, settings: SourceSettings | None = None) -> None:
         self._paths = tuple(paths)
         self._name = name
+        self._settings = settings or SourceSettings()
 
     @property
     def name(self) -> str:
@@ -37,16 +41,21 @@ class PicturesSource:
         """Always 0: a file has no connection to lose."""
         return 0
 
+    @property
+    def counters(self) -> Mapping[str, int]:
+        """Empty: no picture is left out."""
+        return {}
+
     def frames(self, stop: threading.Event) -> Generator[Frame, None, None]:
         """Give the pictures; see :class:`~fsrfer.runtime.sources.source.FrameSource`.
 
         Raises:
-            SourceError: A picture cannot be read.
+            SourceError: A picture cannot be read, or the region of the settings lies outside it.
         """
         for index, path in enumerate(self._paths):
             if stop.is_set():
                 return
-            yield Frame(str(path), index, 0.0, Clock.STREAM, read_picture(path), is_still=True)
+            yield framed(str(path), index, 0.0, Clock.STREAM, read_picture(path), self._settings, is_still=True)
 
 
 def read_picture(path: Path) -> npt.NDArray[np.uint8]:

@@ -18,18 +18,23 @@ class ReconnectPolicy:
         max_delay_s: Longest wait.
         jitter: Share of the wait that is random, 0 to 1, so that many clients do not come back at the same moment.
         initial_attempts: Attempts before a source that never gave a frame counts as failed: its address may be wrong.
+            None never gives up.
         later_attempts: Attempts in a row before a source that once gave frames counts as failed; None never gives up.
+        settle_s: Time that a connection must hold before the back-off begins anew, so that a camera which comes back
+            for a moment each time is not asked without pause.
     """
 
     first_delay_s: float = 0.5
     max_delay_s: float = 30.0
     jitter: float = 0.5
-    initial_attempts: int = 5
+    initial_attempts: int | None = 5
     later_attempts: int | None = None
+    settle_s: float = 10.0
 
     def __post_init__(self) -> None:
-        attempts = (self.initial_attempts, 1 if self.later_attempts is None else self.later_attempts)
-        if not 0 < self.first_delay_s <= self.max_delay_s or not 0 <= self.jitter <= 1 or min(attempts) < 1:
+        attempts = [limit for limit in (self.initial_attempts, self.later_attempts) if limit is not None]
+        has_delays = 0 < self.first_delay_s <= self.max_delay_s and self.settle_s >= 0
+        if not has_delays or not 0 <= self.jitter <= 1 or any(limit < 1 for limit in attempts):
             raise UsageError(
                 "impossible reconnect policy",
                 expected="0 < first delay <= longest delay, jitter from 0 to 1, at least one attempt",

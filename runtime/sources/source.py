@@ -11,7 +11,8 @@ import numpy as np
 import numpy.typing as npt
 
 from ...core.errors import SourceError
-from ..frame import Frame
+from ..frame import Clock, Frame
+from .settings import SourceSettings
 
 
 class FrameSource(Protocol):
@@ -29,7 +30,7 @@ class FrameSource(Protocol):
         """Open the source and give its frames in order; it is closed when the generator is.
 
         Args:
-            stop: Asks the source to end; it may take as long as one read takes.
+            stop: Asks the source to end; a recording may take as long as one read takes.
 
         Raises:
             SourceError: The source cannot be opened or read, and trying again does not help.
@@ -47,6 +48,28 @@ class TimedImage:
 
     image: npt.NDArray[np.uint8]
     stream_time_s: float | None
+
+
+def framed(
+    source: str,
+    index: int,
+    time_s: float,
+    clock: Clock,
+    image: npt.NDArray[np.uint8],
+    settings: SourceSettings,
+    *,
+    is_still: bool = False,
+) -> Frame:
+    """Make a frame that carries the settings of its source.
+
+    Raises:
+        SourceError: The region of the settings lies outside the image.
+    """
+    try:
+        settings.region_px(image.shape[1], image.shape[0])
+    except SourceError as problem:
+        raise SourceError(f"{source}: {problem.message}", found=problem.found, fix=problem.fix) from None
+    return Frame(source, index, time_s, clock, image, is_still=is_still, settings=settings)
 
 
 class RefusedError(SourceError):

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import re
 import stat
-from collections import Counter
-from collections.abc import Iterable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from enum import Enum
 from pathlib import Path
+from urllib.parse import unquote, urlsplit
 
 from ...core.errors import SourceError
 from .address import is_address, redact_address, scheme_of
+from .gstreamer import is_pipeline, redact_pipeline
+from .raw_video import RawVideoFormat
+from .settings import SourceSettings
 
 PICTURE_SUFFIXES = frozenset({".bmp", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp"})
 VIDEO_SUFFIXES = frozenset(
@@ -20,7 +22,10 @@ VIDEO_SUFFIXES = frozenset(
 )
 NETWORK_SCHEMES = frozenset({"http", "https", "rtsp", "rtsps"})
 
-_FORMS = "a camera (0, /dev/video0), an rtsp(s):// or http(s):// address, a video, a picture, or a folder of pictures"
+_FORMS = (
+    "a camera (0, /dev/video0), an rtsp(s):// or http(s):// address, a video, a picture, a folder of pictures, "
+    "a file of sources (.toml), gst:PIPELINE, or raw:WIDTHxHEIGHT:FORMAT@FPS"
+)
 _VIDEO_DEVICE = re.compile(r"/dev/video(\d+)")
 
 
@@ -29,6 +34,8 @@ class SourceKind(str, Enum):
 
     CAMERA = "camera"
     NETWORK = "network"
+    PIPELINE = "pipeline"
+    RAW = "raw"
     VIDEO = "video"
     PICTURES = "pictures"
 
@@ -40,61 +47,76 @@ class SourceSpec:
     Attributes:
         kind: What it is.
         name: How to speak of it; holds no credentials.
-        location: Number of a camera's device, address, or path. It may hold a password: never print it.
+        location: Number of a camera's device, address, pipeline, format of bare frames, or path. It may hold a
+            password: never print it.
         pictures: Paths of the pictures, sorted by name; empty for other kinds.
+        settings: How to read it, and where to look for faces in it.
     """
 
     kind: SourceKind
     name: str
     location: str = field(repr=False)
     pictures: tuple[Path, ...] = field(default=(), repr=False)
+    settings: SourceSettings = field(default_factory=SourceSettings)
 
 
-def parse_sources(texts: Iterable[str]) -> tuple[SourceSpec, ...]:
-    """Understand several sources, and number those whose names would be the same.
-
-    Raises:
-        SourceError: See :func:`parse_source`.
-    """
-    specs = [parse_source(text) for text in texts]
-    seen: Counter[str] = Counter()
-    named = []
-    for spec in specs:
-        seen[spec.name] += 1
-        repeated = seen[spec.name] > 1
-        named.append(replace(spec, name=f"{spec.name}#{seen[spec.name]}") if repeated else spec)
-    return tuple(named)
-
-
-def parse_source(text: str) -> SourceSpec:
-    """Understand what a user named; files are looked at, cameras and addresses are not opened.
+def parse_source(text: str, *, folder: Path = Path()) -> SourceSpec:
+    """Understand what a user named; files are looked at, cameras, addresses and pipelines are not opened.
 
     Args:
-        text: Number or device of a camera, ``rtsp(s)://`` or ``http(s)://`` address, path of a video or a picture, or
-            path of a folder of pictures.
+        text: Number or device of a camera, ``rtsp(s)://`` or ``http(s)://`` address, path or ``file://`` address of a
+            video, a picture or a folder of pictures, ``gst:PIPELINE``, or ``raw:WIDTHxHEIGHT:FORMAT@FPS`` for bare
+            frames from the standard input.
+        folder: What relative paths start from.
 
     Raises:
         SourceError: It is none of these, the file is missing, or the folder has no pictures.
     """
     if text.isdecimal() and text.isascii():
         return SourceSpec(SourceKind.CAMERA, f"camera {int(text)}", str(int(text)))
+    if is_pipeline(text):
+        return SourceSpec(SourceKind.PIPELINE, redact_pipeline(text), text)
+    if text.startswith("raw:"):
+        RawVideoFormat.parse(text)
+        return SourceSpec(SourceKind.RAW, text, text)
     if is_address(text):
-        return _parse_address(text)
-    path = Path(text)
+        return _parse_file_address(text) if scheme_of(text) == "file" else _parse_address(text)
     if device := _VIDEO_DEVICE.fullmatch(text):
-        return _parse_device(path, device.group(1))
-    if path.is_dir():
-        return _parse_folder(path)
-    return _parse_file(path)
+        return _parse_device(Path(text), device.group(1))
+    return _parse_path(folder / text)
+
+
+def refuse_shared_pipe(specs: tuple[SourceSpec, ...]) -> None:
+    """Refuse several sources on the one standard input.
+
+    Raises:
+        SourceError: There are several.
+    """
+    names = [spec.name for spec in specs if spec.kind is SourceKind.RAW]
+    if len(names) > 1:
+        raise SourceError(
+            "the standard input can carry one source only", expected="one raw: source", found=", ".join(names)
+        )
 
 
 def _parse_address(text: str) -> SourceSpec:
     shown = redact_address(text)
     if scheme_of(text) not in NETWORK_SCHEMES:
-        raise SourceError(
-            f"cannot read {shown}", expected=f"an address with one of {', '.join(sorted(NETWORK_SCHEMES))}"
-        )
+        known = ", ".join(sorted({*NETWORK_SCHEMES, "file"}))
+        raise SourceError(f"cannot read {shown}", expected=f"an address with one of {known}")
     return SourceSpec(SourceKind.NETWORK, shown, text)
+
+
+def _parse_file_address(text: str) -> SourceSpec:
+    # RFC 8089: no host, or this one.
+    parts = urlsplit(text)
+    if parts.netloc not in ("", "localhost"):
+        raise SourceError(
+            f"cannot read {redact_address(text)}",
+            expected="a path after file://, as in file:///var/clips/lobby.mp4",
+            found="a host" if "@" in parts.netloc else f"the host {parts.netloc!r}",
+        )
+    return _parse_path(Path(unquote(parts.path)))
 
 
 def _parse_device(path: Path, number: str) -> SourceSpec:
@@ -102,6 +124,10 @@ def _parse_device(path: Path, number: str) -> SourceSpec:
         present = ", ".join(sorted(str(device) for device in Path("/dev").glob("video*")))
         raise SourceError(f"there is no camera {path}", found=present or "no camera at all", fix="plug it in")
     return SourceSpec(SourceKind.CAMERA, str(path), number)
+
+
+def _parse_path(path: Path) -> SourceSpec:
+    return _parse_folder(path) if path.is_dir() else _parse_file(path)
 
 
 def _parse_folder(path: Path) -> SourceSpec:
@@ -118,7 +144,9 @@ def _parse_folder(path: Path) -> SourceSpec:
 
 def _parse_file(path: Path) -> SourceSpec:
     if not path.exists():
-        raise SourceError(f"there is no file {path}", expected=_FORMS, fix="check the path")
+        # A mistyped address (`rtsp:/user:password@camera`) must not show its password either.
+        shown = f"***@{str(path).rpartition('@')[2]}" if "@" in str(path) else path
+        raise SourceError(f"there is no file {shown}", expected=_FORMS, fix="check the path")
     suffix = path.suffix.lower()
     if suffix in PICTURE_SUFFIXES:
         return SourceSpec(SourceKind.PICTURES, str(path), str(path), (path,))

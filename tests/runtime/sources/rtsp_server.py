@@ -1,6 +1,6 @@
 """A small RTSP camera for the tests, on GStreamer; run it with the system's Python, which has its bindings.
 
-    /usr/bin/python3 rtsp_server.py CLIP.h264 PORT [USER PASSWORD]
+    /usr/bin/python3 rtsp_server.py CLIP.h264 PORT [basic|digest USER PASSWORD]
 
 Sends the access units of a raw H.264 stream, which must begin with delimiters, at 25 a second for ever. Says
 ``ready`` when it listens.
@@ -14,8 +14,9 @@ from pathlib import Path
 import gi
 
 gi.require_version("Gst", "1.0")
+gi.require_version("GstRtsp", "1.0")
 gi.require_version("GstRtspServer", "1.0")
-from gi.repository import GLib, Gst, GstRtspServer  # noqa: E402
+from gi.repository import GLib, Gst, GstRtsp, GstRtspServer  # noqa: E402
 
 DELIMITER = b"\x00\x00\x00\x01\x09"
 PIPELINE = (
@@ -63,11 +64,15 @@ def main(clip: str, port: str, *credentials: str) -> None:
     GLib.MainLoop().run()
 
 
-def protect(server, camera, user: str, password: str) -> None:
+def protect(server, camera, method: str, user: str, password: str) -> None:
     auth = GstRtspServer.RTSPAuth()
     token = GstRtspServer.RTSPToken()
     token.set_string("media.factory.role", "viewer")
-    auth.add_basic(GstRtspServer.RTSPAuth.make_basic(user, password), token)
+    if method == "digest":
+        auth.set_supported_methods(GstRtsp.RTSPAuthMethod.DIGEST)
+        auth.add_digest(user, password, token)
+    else:
+        auth.add_basic(GstRtspServer.RTSPAuth.make_basic(user, password), token)
     server.set_auth(auth)
     may = "media.factory.access=(boolean)true, media.factory.construct=(boolean)true"
     role = Gst.Structure.new_from_string(f"viewer, {may}")

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from urllib.parse import quote
+
 import pytest
 
 from fsrfer.core.errors import SourceError
-from fsrfer.runtime.sources import SourceKind, parse_source, parse_sources
+from fsrfer.runtime.sources import SourceKind, parse_source
 
 
 def test_a_number_is_a_camera():
@@ -53,7 +55,35 @@ def test_what_cannot_be_a_source_says_why(tmp_path):
             parse_source(text)
 
 
-def test_sources_of_one_name_are_numbered():
-    specs = parse_sources(["rtsp://a:1@cam/s", "0", "rtsp://b:2@cam/s"])
-    assert [spec.name for spec in specs] == ["rtsp://***@cam/s", "camera 0", "rtsp://***@cam/s#2"]
-    assert [spec.location for spec in specs] == ["rtsp://a:1@cam/s", "0", "rtsp://b:2@cam/s"]
+def test_an_address_of_a_file_is_the_file(tmp_path):
+    path = tmp_path / "a clip #1.mp4"
+    path.touch()
+    for address in (f"file://{quote(str(path))}", f"FILE://localhost{quote(str(path))}"):
+        spec = parse_source(address)
+        assert (spec.kind, spec.name, spec.location) == (SourceKind.VIDEO, str(path), str(path))
+    with pytest.raises(SourceError, match=r"expected a path after file://.*found the host 'nas'"):
+        parse_source("file://nas/clip.mp4")
+    with pytest.raises(SourceError, match=r"cannot read file://\*\*\*@nas/clip.mp4") as caught:
+        parse_source("file://joe:geheim@nas/clip.mp4")
+    assert "geheim" not in str(caught.value)
+
+
+def test_relative_paths_start_from_a_folder(tmp_path):
+    (tmp_path / "clip.mp4").touch()
+    assert parse_source("clip.mp4", folder=tmp_path).location == str(tmp_path / "clip.mp4")
+    assert parse_source(str(tmp_path / "clip.mp4"), folder=tmp_path / "x").location == str(tmp_path / "clip.mp4")
+
+
+def test_pipelines_and_bare_frames_are_known_by_their_prefix():
+    spec = parse_source("gst:rtspsrc location=rtsp://joe:geheim@cam/s ! decodebin")
+    assert (spec.kind, spec.name) == (SourceKind.PIPELINE, "gst:rtspsrc ! decodebin")
+    spec = parse_source("raw:640x480:rgb24@25")
+    assert (spec.kind, spec.name) == (SourceKind.RAW, "raw:640x480:rgb24@25")
+    with pytest.raises(SourceError, match="cannot understand raw:640"):
+        parse_source("raw:640")
+
+
+def test_a_mistyped_address_does_not_show_its_password():
+    with pytest.raises(SourceError, match=r"there is no file \*\*\*@cam/s") as caught:
+        parse_source("rtsp:/joe:geheim@cam/s")
+    assert "geheim" not in str(caught.value)
