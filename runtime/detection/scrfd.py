@@ -102,13 +102,13 @@ def decode_boxes(
 
     Args:
         distances: float32 (N, 4), to the left, upper, right and lower side, in units of the stride. Nothing in the
-            network keeps them from being negative; a side then lies on the anchor.
+            network keeps them from being negative: a box that ends before it starts becomes an empty one.
         corners: float32 (N, 2), column and row of each anchor's cell.
         stride: Pixels of the input to a cell.
 
     Returns:
         float32 (N, 4), x0, y0, x1, y1 in pixels of the input.
     """
-    # np.maximum passes on what is not a number.
-    outward = np.maximum(distances, 0.0)
-    return np.concatenate([corners - outward[:, :2], corners + outward[:, 2:]], axis=1) * np.float32(stride)
+    starts = corners - distances[:, :2]
+    ends = np.maximum(corners + distances[:, 2:], starts)  # which passes on what is not a number
+    return np.concatenate([starts, ends], axis=1) * np.float32(stride)

@@ -147,9 +147,9 @@ def test_a_face_encoded_into_an_anchor_is_decoded_where_it_was(stride, cell, anc
     np.testing.assert_allclose(found.landmarks[0], [(x, y)] * 5)
 
 
-def test_a_negative_distance_gives_an_empty_side_and_no_crash():
-    boxes = decode_boxes(np.array([[-3, 1, 2, -1]], np.float32), np.array([[4, 4]], np.float32), 8)
-    np.testing.assert_array_equal(boxes, [[32, 24, 48, 32]])
+def test_a_box_that_ends_before_it_starts_is_empty_and_no_crash():
+    boxes = decode_boxes(np.array([[-3, 1, 2, -0.5]], np.float32), np.array([[4, 4]], np.float32), 8)
+    np.testing.assert_array_equal(boxes, [[56, 24, 56, 28]])
 
 
 def test_graph_of_another_family_is_refused(yunet_file):
