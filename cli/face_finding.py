@@ -8,7 +8,7 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 
 from ..core.errors import UsageError
-from ..runtime.detection import DetectorConfig, FaceDetector, open_detector
+from ..runtime.detection import DetectorConfig, FaceDetector, TiledDetector, TilingConfig, open_detector
 from ..runtime.recorded_boxes import RecordedBoxes
 from ..runtime.sources import SourceKind, SourceSpec
 
@@ -50,9 +50,7 @@ class FaceFinding:
         detector: FaceDetector = stack.enter_context(open_detector(name, config, threads=threads))
         if self.tile is None:
             return detector
-        from ..runtime.detection import TiledDetector, TilingConfig
-
-        return TiledDetector(detector, TilingConfig(tile_px=self.tile))
+        return TiledDetector(detector, TilingConfig(self.tile, overlap=min(TilingConfig.overlap, self.tile // 2)))
 
     def check_unused(self, specs: Sequence[SourceSpec]) -> None:
         """Check that ready-made crops can be read without any of this.

@@ -47,7 +47,7 @@ Threads = Annotated[int | None, typer.Option(min=1, help="Threads of each networ
 Detector = Annotated[
     str | None,
     typer.Option(
-        help="retinaface, retinaface:FILE.onnx, yunet:FILE.onnx, scrfd:FILE.onnx, or boxes:FILE.jsonl found before."
+        help="retinaface, yunet, FAMILY:FILE.onnx of these or scrfd, or boxes:FILE.jsonl found before."
         "  [default: retinaface]"
     ),
 ]

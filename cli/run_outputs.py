@@ -19,6 +19,7 @@ from ..runtime.sinks import (
     BackgroundSink,
     CalibrationRecorder,
     JsonLinesSink,
+    PublishingSink,
     QueuedSink,
     ResultSink,
     SinkError,
@@ -112,7 +113,7 @@ class Outputs:
             hub = stack.enter_context(LiveHub(blur_faces=self.blur_faces, aggregate_only=self.aggregate_only))
             sinks.append(hub)
         windows = tuple(sink for sink in sinks if isinstance(sink, WindowSink))
-        queued = tuple(sink for sink in sinks if _is_queued(sink))
+        queued = tuple(sink for sink in sinks if isinstance(sink, (BackgroundSink, PublishingSink)))
         if NOTES.is_terminal and not NOTES.quiet and not (self.lines is None and sys.stdout.isatty()):
             sinks.append(stack.enter_context(ProgressSink(NOTES)))
         return OpenOutputs(() if self.aggregate_only else tuple(sinks), windows, queued, hub)
@@ -176,7 +177,3 @@ def raise_failures(queued: Sequence[QueuedSink]) -> None:
             found="; ".join(f"{sink.name}: {sink.failure}" for sink in failed),
             fix="see the errors above",
         )
-
-
-def _is_queued(sink: ResultSink) -> bool:
-    return hasattr(sink, "failure") and hasattr(sink, "dropped")

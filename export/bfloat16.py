@@ -11,6 +11,7 @@ multiplies bfloat16 numbers and adds up in float32, too.
 from __future__ import annotations
 
 from collections.abc import Collection
+from copy import deepcopy
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
@@ -124,8 +125,7 @@ def rounded_like_bfloat16(model: onnx.ModelProto, float32_nodes: Collection[str]
         float32_nodes: Names of the nodes that are not converted.
     """
     onnx = import_onnx()
-    rounded = onnx.ModelProto()
-    rounded.CopyFrom(model)
+    rounded = deepcopy(model)
     graph = rounded.graph
     converted = [node for node in graph.node if node.name not in float32_nodes]
     read = {name for node in converted for name in node.input}

@@ -76,7 +76,8 @@ def bundle(make_bundle, tmp_path):
 
 
 def test_decisions_are_compared_and_the_graph_is_stored(bundle):
-    faces = CalibrationSet.draw(ProceduralFaces("valid"), bundle.manifest.preprocess, samples=32, sizes=(24, 12), seed=0)
+    valid = ProceduralFaces("valid")
+    faces = CalibrationSet.draw(valid, bundle.manifest.preprocess, samples=32, sizes=(24, 12), seed=0)
     stored, report = export_bfloat16(bundle, faces)
     assert stored.has(ArtifactKind.ONNX_BF16)
     assert report.agreement >= 0.98
