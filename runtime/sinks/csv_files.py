@@ -130,23 +130,23 @@ class _Table:
         self._file.open(lambda line: line.startswith(begin), f"a new file, or a table that begins with {begin}")
 
     def write(self, further_columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
-        if self._head is None:
+        if self._head is None or self._file.is_empty:
             self._begin(_csv_lines([[*self._columns, *further_columns]]))
         text = _csv_lines(rows)
         if text:
             self._file.write(text)
 
     def _begin(self, head: str) -> None:
-        there = self._file.first_line
-        if not there:
-            self._file.write(head)
-        elif there != head.rstrip("\r\n"):
+        there = "" if self._head is not None else self._file.first_line
+        if there and there != head.rstrip("\r\n"):
             raise SinkError(
                 f"{self._file.path} was begun with other columns",
                 expected=head.rstrip("\r\n"),
                 found=there,
                 fix="name another file",
             )
+        if not there:
+            self._file.write(head)
         self._head = head
 
     def close(self) -> None:

@@ -102,7 +102,10 @@ class HttpClient:
             return HttpAnswer(None, reason_of(problem))
 
     def _exchange(self, body: bytes, headers: Mapping[str, str]) -> HttpAnswer:
-        self._connection.request("POST", self._target, body, dict(headers))
+        with suppress(
+            BrokenPipeError, ConnectionResetError
+        ):  # a server that takes no more may have said why before it closed
+            self._connection.request("POST", self._target, body, dict(headers))
         response = self._connection.getresponse()
         # The server's own words are not repeated: they end in the log.
         answer = HttpAnswer(

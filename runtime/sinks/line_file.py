@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat
 from collections.abc import Callable
 from contextlib import suppress
 from io import FileIO
@@ -78,6 +79,14 @@ class LineFile:
         except OSError:
             self._take_back(written)
             raise
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether the file holds nothing: it is new, or was truncated by somebody else. Never so for a pipe."""
+        if self._file is None:
+            raise ValueError(f"{self.path} is not open")
+        state = os.fstat(self._file.fileno())
+        return stat.S_ISREG(state.st_mode) and state.st_size == 0
 
     def _take_back(self, count: int) -> None:
         if count and self._file is not None:

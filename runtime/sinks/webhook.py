@@ -35,7 +35,7 @@ class WebhookConfig:
         ca_file: Authorities (PEM) to trust; None for those of the system.
         batch_records: Most records of a batch.
         batch_bytes: Most bytes of the records of a batch; a larger record goes alone. Many servers take no more than
-            1 MB.
+            100 kB unless they are told to.
         batch_s: How long the first record of a batch waits for others.
         timeout_s: How long to wait for a connection, and for each part of the answer.
         retry: When to try again.
@@ -46,7 +46,7 @@ class WebhookConfig:
     hmac_key: Secret | None = None
     ca_file: Path | None = None
     batch_records: int = 100
-    batch_bytes: int = 512 << 10
+    batch_bytes: int = 90 << 10
     batch_s: float = 1.0
     timeout_s: float = 10.0
     retry: ReconnectPolicy = field(default_factory=lambda: ReconnectPolicy(max_delay_s=60.0))

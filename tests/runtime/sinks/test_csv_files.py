@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import os
 
 import pytest
 from hypothesis import given, settings
@@ -95,6 +96,28 @@ def test_a_table_goes_on_where_the_run_before_ended(tmp_path, make_result):
         with FaceCsvSink(path) as sink:
             sink.write(make_result(index=run))
     assert [row["frame"] for row in rows_of(path)] == ["0", "1", "2"]
+
+
+def test_a_table_that_is_truncated_while_it_is_written_has_its_head_again(tmp_path, make_result):
+    path = tmp_path / "faces.csv"
+    with FaceCsvSink(path) as sink:
+        sink.write(make_result(index=0))
+        os.truncate(path, 0)
+        sink.write(make_result(index=1))
+        sink.write(make_result(index=2))
+    assert [row["frame"] for row in rows_of(path)] == ["1", "2"]
+
+
+def test_a_pipe_has_one_head(tmp_path, make_result):
+    path = tmp_path / "pipe"
+    os.mkfifo(path)
+    reader = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
+    with FaceCsvSink(path) as sink:
+        for index in range(3):
+            sink.write(make_result(index=index))
+    lines = os.read(reader, 65536).decode().splitlines()
+    os.close(reader)
+    assert [line.split(",")[1] for line in lines] == ["frame", "0", "1", "2"]
 
 
 def test_a_torn_row_spoils_no_other(tmp_path, make_result):

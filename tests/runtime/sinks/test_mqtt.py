@@ -211,14 +211,17 @@ def test_a_broker_that_dies_is_said_once_and_results_go_on_when_it_is_back(
 def test_the_newest_results_survive_an_outage_in_order(make_broker, make_result, eventually):
     broker = make_broker()
     with sink_to(broker.port, limits=OutboxLimits(messages=5), contents=frozenset({Content.FACES})) as sink:
-        eventually(lambda: sink.failure is None)
+        sink.write(make_result(index=50))
+        eventually(lambda: sink.delivered == 1)
         broker.kill()
         eventually(lambda: sink.failure is not None)
         for index in range(20):
             sink.write(make_result(index=index))
+        assert sink.dropped == 15
         broker.start()
         with Subscriber(broker.port) as seen:
             # The subscriber may be later than the sink, so only the order of what it sees is certain.
+            eventually(lambda: sink.delivered == 6)
             sink.write(make_result(index=99))
             eventually(lambda: any('"frame":99' in payload for payload in seen.on("fsrfer/clip/faces")))
         frames = [json.loads(payload)["frame"] for payload in seen.on("fsrfer/clip/faces")]

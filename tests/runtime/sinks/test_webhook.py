@@ -323,6 +323,24 @@ def test_an_answer_that_never_ends_is_cut_off(make_result, eventually):
             thread.join()
 
 
+def test_a_refusal_that_comes_before_the_body_was_read_is_heard(make_result, eventually):
+    def refuse(listener):
+        connection, _ = listener.accept()
+        with connection:
+            connection.recv(1000)
+            connection.sendall(b"HTTP/1.1 413 Too large\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
+
+    boxes = [(0, 0, 9, 9)] * 20_000
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        thread = threading.Thread(target=refuse, args=(listener,), daemon=True)
+        thread.start()
+        with sink_to(f"http://127.0.0.1:{listener.getsockname()[1]}/") as sink:
+            sink.write(make_result(boxes))
+            eventually(lambda: sink.refused == 1)
+        assert "413" in str(sink.failure)
+        thread.join()
+
+
 def test_leaving_because_of_an_error_sends_no_more(server, make_result):
     server.answer = lambda number: (500, {})
     sink = sink_to(server.url, batch_s=60.0)
