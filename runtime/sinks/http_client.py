@@ -102,9 +102,10 @@ class HttpClient:
             return HttpAnswer(None, reason_of(problem))
 
     def _exchange(self, body: bytes, headers: Mapping[str, str]) -> HttpAnswer:
-        with suppress(
-            BrokenPipeError, ConnectionResetError
-        ):  # a server that takes no more may have said why before it closed
+        if self._connection.sock is None:
+            self._connection.connect()
+        with suppress(BrokenPipeError, ConnectionResetError):
+            # A server that takes no more may have said why before it closed: its answer tells.
             self._connection.request("POST", self._target, body, dict(headers))
         response = self._connection.getresponse()
         # The server's own words are not repeated: they end in the log.
