@@ -32,6 +32,7 @@ from .progress_sink import ProgressSink
 
 LIVE_KINDS = frozenset({SourceKind.CAMERA, SourceKind.NETWORK, SourceKind.PIPELINE})
 
+_STDOUT = "stdout"
 _TOKEN_VARIABLE = "FSRFER_TOKEN"
 
 
@@ -105,8 +106,10 @@ class Outputs:
         is_live = any(spec.kind in LIVE_KINDS for spec in specs)
         sinks: list[ResultSink] = []
         for name, sink in self._own(stack, specs, classifier):
-            # Whoever reads a recording waits for a slow sink, and learns of a broken one at once.
-            sinks.append(stack.enter_context(BackgroundSink(sink, name) if is_live else sink))
+            # Whoever reads a recording waits for a slow sink, and learns of a broken one at once. So does a reader of
+            # our stdout: when it has gone (`| head`), there is nothing left to do.
+            is_apart = is_live and name != _STDOUT
+            sinks.append(stack.enter_context(BackgroundSink(sink, name) if is_apart else sink))
         sinks += [stack.enter_context(open_sink(text)) for text in self.sinks]
         hub = None
         if self.serving is not None:
@@ -123,8 +126,11 @@ class Outputs:
     ) -> list[tuple[str, ResultSink]]:
         stream: TextIO = sys.stdout
         if self.lines is not None:
-            stream = stack.enter_context(self.lines.open("w", encoding="utf-8"))
-        name = "stdout" if self.lines is None else str(self.lines)
+            try:
+                stream = stack.enter_context(self.lines.open("w", encoding="utf-8"))
+            except OSError as problem:
+                raise UsageError(f"--output cannot be written to {self.lines}", found=problem.strerror) from problem
+        name = _STDOUT if self.lines is None else str(self.lines)
         sinks: list[tuple[str, ResultSink]] = [(name, JsonLinesSink(stream, flush_each=self.lines is not None))]
         if self.annotated is not None:
             sinks.append((str(self.annotated), self._annotated_sink(specs, self.annotated)))

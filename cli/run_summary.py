@@ -10,7 +10,7 @@ from ..runtime.detection import FaceDetector
 from ..runtime.opening import artifact_for
 from ..runtime.pipeline_report import PipelineReport
 from ..runtime.recorded_boxes import RecordedBoxes
-from ..runtime.sinks import QueuedSink
+from ..runtime.sinks import PublishingSink, QueuedSink
 from ..runtime.sources import DropReason, SourceSpec, SourceStatus
 from .console import NOTES
 from .face_finding import describe_faces
@@ -63,8 +63,11 @@ def summarize(report: PipelineReport, queued: Sequence[QueuedSink]) -> None:
         if details:
             note(f"{source.name}: {source.frames} frames, {', '.join(details)}")
     for sink in queued:
-        if sink.dropped:
-            note(f"{sink.name}: {sink.dropped} results not written")
+        lost = [f"{sink.dropped} results not written"] * bool(sink.dropped)
+        if isinstance(sink, PublishingSink) and sink.refused:
+            lost.append(f"{sink.refused} refused by the other side")
+        if lost:
+            note(f"{sink.name}: {', '.join(lost)}")
 
 
 def _details(source: SourceStatus, report: PipelineReport) -> list[str]:

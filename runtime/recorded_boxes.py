@@ -2,7 +2,8 @@
 
 The file may be the output of an earlier ``fsrfer-run``, the ground truth of ``fsrfer draw clip``, or that of any
 detector: one object a line with ``frame`` (from 0) and ``faces``, each with a ``box`` of x0, y0, x1, y1 in pixels and,
-where there is one, a ``detection_score``; ``source`` where the file is about several.
+where there is one, a ``detection_score``; ``source`` where the file is about several. Lines with a ``type`` are about
+something else and are left out.
 """
 
 from __future__ import annotations
@@ -61,7 +62,10 @@ class RecordedBoxes:
 
     def _add(self, number: int, line: str) -> None:
         try:
-            source, index, detections = _read_line(json.loads(line))
+            value = json.loads(line)
+            if "type" in value:  # a window or a track of an earlier run, not a frame
+                return
+            source, index, detections = _read_line(value)
         except (KeyError, TypeError, ValueError, InputSpecError) as problem:
             raise DetectorError(
                 f"{self._path}, line {number} is not a frame with its boxes",

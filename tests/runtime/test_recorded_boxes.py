@@ -80,3 +80,11 @@ def test_a_bad_line_is_named(tmp_path, bad):
 def test_an_absent_file_is_named(tmp_path):
     with pytest.raises(DetectorError, match="nowhere"):
         RecordedBoxes(tmp_path / "nowhere.jsonl")
+
+
+def test_lines_about_something_else_are_left_out(tmp_path):
+    path = tmp_path / "boxes.jsonl"
+    lines = ['{"type": "window", "source": "a"}', '{"frame": 0, "faces": []}', '{"type": "track"}']
+    path.write_text("\n".join(lines), encoding="utf-8")
+    frame = Frame("a", 0, 0.0, Clock.STREAM, np.zeros((4, 4, 3), np.uint8))
+    assert len(RecordedBoxes(path).boxes_of(frame)) == 0
