@@ -34,8 +34,7 @@ def size_quality(face_size_px: FloatArray) -> FloatArray:
         float32 (N,): s^2 / (s^2 + 32^2). It grows with the number of pixels while they are few, and levels off where
         the accuracy of a model for small faces does.
     """
-    area = np.square(face_size_px)
-    return area / (area + _HALF_SIZE_PX**2)
+    return np.square(face_size_px / np.hypot(face_size_px, _HALF_SIZE_PX))
 
 
 def sharpness(crops: Sequence[Uint8Array]) -> FloatArray:

@@ -114,8 +114,8 @@ class ExpressionSmoother:
             raise InputSpecError("readings of other expressions", expected=self._labels, found=readings.labels)
         usable = _is_usable(readings)
         self._ignored += int(np.count_nonzero(~usable))
-        weights = reading_weights(readings)[usable]
-        self._accumulate(ids[usable], self._log_probabilities(readings.probabilities[usable]), weights, time_s)
+        good = readings.select(usable)
+        self._accumulate(ids[usable], self._log_probabilities(good.probabilities), reading_weights(good), time_s)
 
     def predictions_of(self, ids: Ids, face_size_px: npt.NDArray[np.float32], time_s: float) -> ExpressionPredictions:
         """Return what faces show.
@@ -189,9 +189,9 @@ def reading_weights(readings: ExpressionPredictions) -> FloatArray:
     """Return what each reading weighs, above 0 to 1: float64 (M,).
 
     Args:
-        readings: M readings; a weight means nothing where a reading is not finite.
+        readings: M readings, finite.
     """
-    probabilities = np.clip(np.nan_to_num(readings.probabilities.astype(np.float64)), 1e-12, 1.0)
+    probabilities = np.clip(readings.probabilities.astype(np.float64), 1e-12, 1.0)
     entropy = -(probabilities * np.log(probabilities)).sum(axis=1)
     certainty = 1.0 - entropy / max(np.log(len(readings.labels)), 1e-12)
     weights: FloatArray = np.maximum(size_quality(readings.face_size_px) * certainty, _MIN_WEIGHT)

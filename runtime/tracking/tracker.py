@@ -21,7 +21,7 @@ from .track_states import TrackStates
 from .tracked_faces import TrackedFaces
 
 _MIN_VISIBLE = 0.5  # a face that is mostly outside the frame is not shown where nobody found it
-_TAKEN_IOU = 0.3
+_TAKEN_IOU = 0.2  # a box that overlaps with a found face by more shows that face
 
 
 @dataclass(frozen=True)
