@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 
 import numpy as np
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fsrfer.runtime.tracking.assignment import assign
@@ -30,6 +30,7 @@ def total_of_best(rows, columns, scores) -> float:
     return best
 
 
+@settings(deadline=None)
 @given(scored_pairs())
 def test_pairs_are_possible_exclusive_and_none_is_left_over(drawn):
     rows, columns, scores = drawn
@@ -41,6 +42,7 @@ def test_pairs_are_possible_exclusive_and_none_is_left_over(drawn):
     assert all(row in chosen_rows or column in chosen_columns for row, column in possible)
 
 
+@settings(deadline=None)
 @given(scored_pairs())
 def test_the_total_is_at_least_half_of_the_greatest(drawn):
     score_of = {(row, column): score for row, column, score in zip(*(part.tolist() for part in drawn), strict=True)}

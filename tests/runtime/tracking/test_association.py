@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fsrfer.core.errors import UsageError
@@ -47,6 +47,7 @@ def iou(a, b) -> float:
     return float(common / union) if union > 0 else 0.0
 
 
+@settings(deadline=None)
 @given(box_sets())
 def test_iou_of_all_pairs(drawn):
     a, b = drawn
@@ -99,6 +100,7 @@ def test_nobody_to_match(tracks, faces):
     )
 
 
+@settings(deadline=None)
 @given(st.integers(0, 2**32 - 1), st.integers(1, 40))
 def test_the_order_of_detections_does_not_matter(seed, count):
     rng = np.random.default_rng(seed)
@@ -110,6 +112,7 @@ def test_the_order_of_detections_does_not_matter(seed, count):
     assert straight == {(row, int(order[column])) for row, column in shuffled}
 
 
+@settings(deadline=None)
 @given(st.integers(0, 2**32 - 1))
 def test_a_crowd_that_moves_a_little_is_matched_face_to_face(seed):
     rng = np.random.default_rng(seed)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fsrfer.core.errors import UsageError
@@ -31,6 +31,7 @@ def walking(time: float) -> np.ndarray:
     return BOX + np.array([[40, 10, 40, 10]], np.float32) * np.float32(time)
 
 
+@settings(deadline=None)
 @given(st.floats(0.1, 1e4), st.floats(0.1, 1e4), st.floats(-1e4, 1e4), st.floats(-1e4, 1e4))
 def test_coordinates_and_boxes_are_the_same_thing(width, height, x, y):
     box = np.array([[x, y, x + width, y + height]])
@@ -38,6 +39,7 @@ def test_coordinates_and_boxes_are_the_same_thing(width, height, x, y):
     np.testing.assert_allclose(back, box, rtol=1e-5, atol=1e-2)
 
 
+@settings(deadline=None)
 @given(STEPS, STEPS)
 def test_two_steps_give_the_same_as_one(first, second):
     stepwise, at_once = (observed(np.arange(0, 1, 0.1), walking) for _ in range(2))
@@ -68,6 +70,7 @@ def test_looking_ahead_is_what_advancing_does_and_changes_nothing():
     np.testing.assert_allclose(motion.boxes(), ahead, atol=1e-4)
 
 
+@settings(deadline=None)
 @given(st.floats(1.0, 1e9))
 def test_long_gaps_stay_finite_and_near(gap_s):
     motion = observed(np.arange(0, 1, 0.1), walking)
@@ -80,6 +83,7 @@ def test_long_gaps_stay_finite_and_near(gap_s):
     np.testing.assert_allclose(motion.boxes(), BOX + 300, atol=5)
 
 
+@settings(deadline=None)
 @given(
     st.lists(st.tuples(st.floats(0.0, 100.0), st.floats(0.0, 1000.0), st.floats(0.5, 500.0)), min_size=1, max_size=20)
 )

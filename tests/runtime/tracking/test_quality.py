@@ -7,7 +7,7 @@ import itertools
 import cv2
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
@@ -64,6 +64,7 @@ def test_a_flat_crop_is_not_sharp():
     assert sharpness([]).shape == (0,)
 
 
+@settings(deadline=None)
 @given(hnp.arrays(np.uint8, st.tuples(st.integers(1, 60), st.integers(1, 60))))
 def test_any_picture_has_a_sharpness(picture):
     (value,) = sharpness([picture])

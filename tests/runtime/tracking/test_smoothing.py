@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fsrfer.core.errors import InputSpecError, UsageError
@@ -169,6 +169,7 @@ def test_a_reading_that_is_no_reading_is_counted_and_harms_nothing(bad):
 NUMBERS = st.one_of(st.floats(0, 1, width=32), st.sampled_from([np.nan, np.inf, -1.0, 1e-30, 1e30]))
 
 
+@settings(deadline=None)
 @given(
     st.lists(
         st.tuples(st.lists(st.tuples(NUMBERS, NUMBERS, NUMBERS, NUMBERS), max_size=4), st.floats(0, 1e6)), max_size=10

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fsrfer.core.errors import InputSpecError
@@ -13,6 +13,7 @@ from fsrfer.runtime.tracking.track_table import TrackTable, check_ids
 IDS = st.lists(st.integers(1, 30), unique=True, max_size=8)
 
 
+@settings(deadline=None)
 @given(st.lists(st.tuples(IDS, st.floats(0, 3)), max_size=12))
 def test_it_is_a_dictionary_that_forgets(frames):
     table = TrackTable(value=np.zeros(2), count=np.int64(0))
