@@ -5,7 +5,7 @@
     hub = LiveHub()
     with LiveServer(hub, pipeline.report, ServingOptions.parse("127.0.0.1:8080")) as server:
         print(server.address)
-        pipeline.run([hub])
+        pipeline.run([hub], window_sinks=[hub])
 
 Nothing is imported from the packages of the extra before a server is entered.
 """

@@ -5,7 +5,6 @@ from __future__ import annotations
 import threading
 import time
 from collections import deque
-from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import PurePath
 from types import TracebackType
@@ -46,9 +45,9 @@ class LatestResult:
     lingering: tuple[tuple[float, npt.NDArray[np.float32]], ...] = ()
 
     @property
-    def hidden_boxes(self) -> Iterable[npt.NDArray[np.float32]]:
-        """Where nothing of the picture may be seen: float32 (4,) each."""
-        return (box for _, boxes in self.lingering for box in boxes)
+    def hidden_boxes(self) -> npt.NDArray[np.float32]:
+        """Where nothing of the picture may be seen, float32 (N, 4): x0, y0, x1, y1 in pixels."""
+        return np.concatenate([np.empty((0, 4), np.float32), *(boxes for _, boxes in self.lingering)])
 
 
 class LiveHub:
@@ -59,7 +58,7 @@ class LiveHub:
     looks at them, by the threads of the server.
 
     Args:
-        blur_faces: Show faces as a few cells of colour. Only faces that were found can be hidden: where no face may
+        blur_faces: Show faces as a few colours. Only faces that were found can be hidden: where no face may
             be seen, show no pictures.
         aggregate_only: Keep no result, and show neither pictures nor how many faces there are, but in group windows.
     """

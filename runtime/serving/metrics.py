@@ -14,7 +14,6 @@ from prometheus_client.metrics_core import (
     Metric,
 )
 from prometheus_client.registry import Collector
-from prometheus_client.utils import floatToGoString
 
 from ..pipeline_report import PipelineReport
 from ..sources import SourceState
@@ -137,5 +136,5 @@ def _histogram(name: str, text: str, label: str, snapshots: Mapping[str, Histogr
 
 
 def _add_histogram(family: HistogramMetricFamily, labels: list[str], snapshot: HistogramSnapshot) -> None:
-    bounds = [*(floatToGoString(bound) for bound in snapshot.bounds), "+Inf"]
+    bounds = [*(str(float(bound)) for bound in snapshot.bounds), "+Inf"]
     family.add_metric(labels, list(zip(bounds, snapshot.cumulative, strict=True)), snapshot.total)

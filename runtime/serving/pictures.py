@@ -10,13 +10,14 @@ from enum import Enum
 
 import cv2
 import numpy as np
+import numpy.typing as npt
 
 from ...core.errors import InputSpecError
 from ..results import FrameResult
 from ..sinks import annotate
 from ..sinks.drawing import enlargement_for
+from ..sinks.face_blur import blur_boxes
 from .hub import LatestResult, LiveHub
-from .pixelation import pixelate_faces
 
 _JPEG_QUALITY = 80
 
@@ -51,8 +52,8 @@ class Picture:
     made_s: float
 
 
-def draw(latest: LatestResult, size: PictureSize, *, blur_faces: bool) -> bytes:
-    """Draw a result and compress it.
+def draw(latest: LatestResult, size: PictureSize, *, blur_faces: bool) -> npt.NDArray[np.uint8]:
+    """Draw a result.
 
     Args:
         latest: The result.
@@ -60,21 +61,25 @@ def draw(latest: LatestResult, size: PictureSize, *, blur_faces: bool) -> bytes:
         blur_faces: Hide faces before anything else is done with the picture.
 
     Returns:
-        JPEG.
+        uint8 (rows, columns, 3), RGB.
     """
     result = latest.result
     if blur_faces:
-        hidden = pixelate_faces(result.frame.image, latest.hidden_boxes)
+        hidden = result.frame.image.copy()
+        blur_boxes(hidden, latest.hidden_boxes)
         result = replace(result, frame=replace(result.frame, image=hidden))
     least, most = size.widths
     result = _shrunk(result, most)
     rows = result.frame.height * enlargement_for(result.frame.width, least)
-    canvas = annotate(result, min_width=least)[:rows]  # without the legend: the page has its own
-    done, jpeg = cv2.imencode(
-        ".jpg", cv2.cvtColor(canvas, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_JPEG_QUALITY, _JPEG_QUALITY]
-    )
+    return annotate(result, min_width=least)[:rows]  # without the legend: the page has its own
+
+
+def compress(picture: npt.NDArray[np.uint8]) -> bytes:
+    """Return a picture, uint8 (rows, columns, 3), RGB, as JPEG."""
+    options = [cv2.IMWRITE_JPEG_QUALITY, _JPEG_QUALITY]
+    done, jpeg = cv2.imencode(".jpg", cv2.cvtColor(picture, cv2.COLOR_RGB2BGR), options)
     if not done:
-        raise InputSpecError("the picture cannot be compressed", found=canvas.shape)
+        raise InputSpecError("the picture cannot be compressed", found=picture.shape)
     return jpeg.tobytes()
 
 
@@ -132,11 +137,11 @@ class PictureMaker:
     async def _make(self, latest: LatestResult, key: tuple[str, PictureSize]) -> Picture:
         started_s = time.monotonic()
         loop = asyncio.get_running_loop()
-        jpeg = await loop.run_in_executor(self._executor, self._draw, latest, key[1])
+        jpeg = await loop.run_in_executor(self._executor, self._jpeg, latest, key[1])
         picture = Picture(jpeg, latest.sequence, started_s)
         kept = {key: made for key, made in self._made.items() if self._hub.latest(key[0]) is not None}
         self._made = {**kept, key: picture}
         return picture
 
-    def _draw(self, latest: LatestResult, size: PictureSize) -> bytes:
-        return draw(latest, size, blur_faces=self._hub.blur_faces)
+    def _jpeg(self, latest: LatestResult, size: PictureSize) -> bytes:
+        return compress(draw(latest, size, blur_faces=self._hub.blur_faces))

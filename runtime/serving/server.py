@@ -70,6 +70,7 @@ class LiveServer:
         return f"http://{host}:{self._port}/"
 
     def __enter__(self) -> LiveServer:
+        self._stop.clear()
         listener = _listen(self._options)
         self._port = listener.getsockname()[1]
         try:
@@ -88,6 +89,9 @@ class LiveServer:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self._end()
+
+    def _end(self) -> None:
         assert self._server is not None
         assert self._thread is not None
         self._stop.set()
@@ -112,6 +116,7 @@ class LiveServer:
         deadline_s = time.monotonic() + _START_S
         while not self._server.is_up.wait(_POLL_S):
             if not self._thread.is_alive() or time.monotonic() > deadline_s:
+                self._end()
                 raise RuntimeError("the live page did not start; the log says why")
 
 

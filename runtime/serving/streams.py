@@ -21,6 +21,7 @@ from .events import EventFeed, EventKind
 from .pictures import PictureMaker, PictureSize
 
 BOUNDARY = "fsrfer-frame"
+_DELIMITER = f"--{BOUNDARY}\r\n".encode()
 _EVENT_POLL_S = 0.05
 _KEEP_ALIVE_S = 10.0
 _RETRY_MS = 2000
@@ -75,7 +76,8 @@ async def motion_jpeg(
 ) -> AsyncIterator[bytes]:
     """Give the parts of a ``multipart/x-mixed-replace`` body: a picture whenever there is a new one.
 
-    A picture that stands still is repeated now and then, so that a client can tell it from a lost connection.
+    The delimiter comes right behind each picture: browsers show a picture when they see it. A picture that stands
+    still is repeated now and then, so that a client can tell it from a lost connection.
 
     Args:
         maker: Makes the pictures.
@@ -85,13 +87,14 @@ async def motion_jpeg(
         stop: Ends the stream.
     """
     shown, sent_s = 0, time.monotonic()
+    yield _DELIMITER
     while not stop.is_set():
         picture = await maker.latest(source, size)
         now_s = time.monotonic()
         if picture is not None and (picture.sequence != shown or now_s - sent_s > _KEEP_ALIVE_S):
             shown, sent_s = picture.sequence, now_s
-            head = f"--{BOUNDARY}\r\nContent-Type: image/jpeg\r\nContent-Length: {len(picture.jpeg)}\r\n\r\n"
-            yield head.encode() + picture.jpeg + b"\r\n"
+            head = f"Content-Type: image/jpeg\r\nContent-Length: {len(picture.jpeg)}\r\n\r\n"
+            yield head.encode() + picture.jpeg + b"\r\n" + _DELIMITER
         await asyncio.sleep(1 / max_fps)
 
 

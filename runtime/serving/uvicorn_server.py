@@ -5,10 +5,10 @@ from __future__ import annotations
 import asyncio
 import socket
 import threading
-from typing import Any
 
 import uvicorn
 from starlette.types import ASGIApp
+from uvicorn.protocols.http.h11_impl import H11Protocol
 
 _GRACE_S = 1.0
 _KEEP_ALIVE_S = 5
@@ -40,7 +40,7 @@ class EmbeddedServer(uvicorn.Server):
         )
         super().__init__(config)
         self.is_up = threading.Event()
-        self._idle: set[Any] = set()
+        self._idle: set[H11Protocol] = set()
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Start, and tell so."""
@@ -61,7 +61,8 @@ class EmbeddedServer(uvicorn.Server):
 
     def _cut_idle_connections(self) -> None:
         """Cut those that asked for nothing since they were looked at before: uvicorn would keep them forever."""
-        idle = {connection for connection in self.server_state.connections if connection.cycle is None}
+        connections = [one for one in self.server_state.connections if isinstance(one, H11Protocol)]
+        idle = {connection for connection in connections if connection.cycle is None}
         for connection in idle & self._idle:
             connection.transport.abort()
         self._idle = idle

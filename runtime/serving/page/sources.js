@@ -8,6 +8,7 @@ const STATES = { opening: "Opening", up: "Up", silent: "Silent", ended: "Ended",
 const WIDE_PX = 560;
 const SMALL_MS = 200;
 const LARGE_MS = 100;
+const SHARE_MS = 50; // all tiles together show no more than twenty pictures a second
 const pause = (ms) => new Promise((done) => setTimeout(done, ms));
 
 /** Shows the pictures of a source on a canvas, as long as it is wanted. */
@@ -86,7 +87,7 @@ const losses = (source) => `Dropped ${drops(source)} · ${plural(source.reconnec
 
 /** A source in the list: click it to enlarge it. */
 class Tile {
-  constructor(id) {
+  constructor(id, list) {
     this.screen = element("button", { type: "button", class: "screen" },
       [element("canvas", { role: "img" }), element("span", { class: "cover" })]);
     this.screen.addEventListener("click", () => { location.hash = encodeURIComponent(id); });
@@ -100,7 +101,8 @@ class Tile {
       [element("p", { class: "name" }, [this.name, this.state]), element("dl", { class: "numbers" }, numbers), this.losses]);
     this.place = element("li", { class: "tile" }, [this.screen, about]);
     const isWide = () => this.screen.clientWidth > WIDE_PX;
-    this.picture = new Screen(this.screen, () => (isWide() ? "large" : "small"), () => (isWide() ? LARGE_MS : SMALL_MS));
+    const interval = () => (isWide() ? LARGE_MS : Math.max(SMALL_MS, SHARE_MS * list.childElementCount));
+    this.picture = new Screen(this.screen, () => (isWide() ? "large" : "small"), interval);
     this.watch = new IntersectionObserver(([entry]) => {
       this.picture.isVisible = entry.isIntersecting;
       if (this.picture.source) this.picture.show(this.picture.source);
@@ -149,7 +151,7 @@ export class SourceList {
     }
     for (const source of sources) {
       if (!this.tiles.has(source.id)) {
-        this.tiles.set(source.id, new Tile(source.id));
+        this.tiles.set(source.id, new Tile(source.id, this.place));
         this.place.append(this.tiles.get(source.id).place);
       }
       this.tiles.get(source.id).show(source, hasPictures);

@@ -9,6 +9,7 @@ import queue
 import subprocess
 import threading
 import time
+from contextlib import contextmanager
 from pathlib import Path
 
 FLAGS = (
@@ -26,7 +27,7 @@ PATIENCE_S = 30.0
 
 
 class Browser:
-    """A browser with one page; use it as a context manager.
+    """The program; use it as a context manager.
 
     Args:
         program: Chromium.
@@ -36,9 +37,8 @@ class Browser:
     def __init__(self, program, profile: Path):
         self._command = [str(program), *FLAGS, f"--user-data-dir={profile}", "about:blank"]
         self._replies: dict[int, queue.Queue] = {}
+        self._pages: dict[str, Page] = {}
         self._number = 0
-        self.requests: list[str] = []
-        self.problems: list[str] = []
 
     def __enter__(self):
         to_browser, self._writer = os.pipe()
@@ -55,14 +55,10 @@ class Browser:
         os.close(from_browser)
         self._thread = threading.Thread(target=self._listen, daemon=True)
         self._thread.start()
-        target = self._call("Target.createTarget", url="about:blank")["targetId"]
-        self._session = self._call("Target.attachToTarget", targetId=target, flatten=True)["sessionId"]
-        for domain in ("Page", "Runtime", "Network", "Log"):
-            self.call(f"{domain}.enable")
         return self
 
     def __exit__(self, *_):
-        self._call("Browser.close")
+        self.call("Browser.close")
         try:
             self._process.wait(10)
         except subprocess.TimeoutExpired:
@@ -72,15 +68,23 @@ class Browser:
         self._thread.join(10)
         os.close(self._reader)
 
-    def call(self, method, **parameters):
-        """Send a command to the page and return its result."""
-        return self._call(method, session=self._session, **parameters)
+    @contextmanager
+    def page(self):
+        """A page that shares neither cookies nor anything else with others."""
+        context = self.call("Target.createBrowserContext")["browserContextId"]
+        target = self.call("Target.createTarget", url="about:blank", browserContextId=context)["targetId"]
+        session = self.call("Target.attachToTarget", targetId=target, flatten=True)["sessionId"]
+        page = self._pages[session] = Page(self, session)
+        for domain in ("Page", "Runtime", "Network", "Log"):
+            page.call(f"{domain}.enable")
+        yield page
+        self.call("Target.disposeBrowserContext", browserContextId=context)
 
-    def _call(self, method, *, session=None, **parameters):
+    def call(self, method, session=None, **parameters):
+        """Send a command, and return its result."""
         self._number += 1
-        number = self._number
-        replies = self._replies[number] = queue.Queue()
-        message = {"id": number, "method": method, "params": parameters}
+        replies = self._replies[self._number] = queue.Queue()
+        message = {"id": self._number, "method": method, "params": parameters}
         if session is not None:
             message["sessionId"] = session
         os.write(self._writer, json.dumps(message).encode() + b"\0")
@@ -93,25 +97,38 @@ class Browser:
         rest = b""
         while data := os.read(self._reader, 1 << 16):
             *messages, rest = (rest + data).split(b"\0")
-            for message in messages:
-                self._take(json.loads(message))
+            for text in messages:
+                message = json.loads(text)
+                if "id" in message:
+                    self._replies.pop(message["id"]).put(message)
+                elif message.get("sessionId") in self._pages:
+                    self._pages[message["sessionId"]].take(message["method"], message["params"])
 
-    def _take(self, message):
-        if "id" in message:
-            self._replies.pop(message["id"]).put(message)
-            return
-        parameters = message["params"]
-        if message["method"] == "Network.requestWillBeSent":
+
+class Page:
+    """One page: what it asked for is in ``requests``, what it complained of in ``problems``."""
+
+    def __init__(self, browser, session):
+        self._browser = browser
+        self._session = session
+        self.requests: list[str] = []
+        self.problems: list[str] = []
+
+    def take(self, event, parameters):
+        if event == "Network.requestWillBeSent":
             self.requests.append(parameters["request"]["url"])
-        elif message["method"] == "Runtime.exceptionThrown":
-            self.problems.append(parameters["exceptionDetails"]["exception"].get("description", "exception"))
-        elif message["method"] == "Runtime.consoleAPICalled" and parameters["type"] in ("error", "warning"):
+        elif event == "Runtime.exceptionThrown":
+            self.problems.append(parameters["exceptionDetails"].get("exception", {}).get("description", "exception"))
+        elif event == "Runtime.consoleAPICalled" and parameters["type"] in ("error", "warning"):
             self.problems.append(str(parameters["args"]))
-        elif message["method"] == "Log.entryAdded" and parameters["entry"]["level"] in ("error", "warning"):
+        elif event == "Log.entryAdded" and parameters["entry"]["level"] in ("error", "warning"):
             self.problems.append(f"{parameters['entry']['text']} {parameters['entry'].get('url', '')}")
 
-    def open(self, address, *, width=1440, height=900, scale=1, dark=False, reduced_motion=False):
-        self.resize(width, height, scale)
+    def call(self, method, **parameters):
+        return self._browser.call(method, self._session, **parameters)
+
+    def open(self, address, *, width=1440, height=900, dark=False, reduced_motion=False):
+        self.resize(width, height)
         features = [
             {"name": "prefers-color-scheme", "value": "dark" if dark else "light"},
             {"name": "prefers-reduced-motion", "value": "reduce" if reduced_motion else "no-preference"},
@@ -120,13 +137,8 @@ class Browser:
         self.call("Page.navigate", url=address)
 
     def resize(self, width, height, scale=1):
-        self.call(
-            "Emulation.setDeviceMetricsOverride",
-            width=width,
-            height=height,
-            deviceScaleFactor=scale,
-            mobile=width < 600,
-        )
+        metrics = {"width": width, "height": height, "deviceScaleFactor": scale, "mobile": width < 600}
+        self.call("Emulation.setDeviceMetricsOverride", **metrics)
 
     def evaluate(self, expression):
         """Return the value of a JavaScript expression, awaited."""
@@ -164,6 +176,5 @@ class Browser:
         self.call("Input.dispatchKeyEvent", type="keyDown", text=text, **common)
         self.call("Input.dispatchKeyEvent", type="keyUp", **common)
 
-    def screenshot(self, path: Path, *, full=False):
-        data = self.call("Page.captureScreenshot", format="png", captureBeyondViewport=full)["data"]
-        path.write_bytes(base64.b64decode(data))
+    def screenshot(self, path: Path):
+        path.write_bytes(base64.b64decode(self.call("Page.captureScreenshot", format="png")["data"]))

@@ -65,11 +65,18 @@ def serve(make_feed):
         yield start
 
 
-@pytest.fixture
-def browser(tmp_path):
-    """Chromium without a window."""
+@pytest.fixture(scope="session")
+def chromium(tmp_path_factory):
+    """A browser without a window."""
     program = shutil.which("chromium")
     if program is None:
         pytest.skip("there is no chromium (Debian: apt-get install chromium)")
-    with _load_sibling("browser").Browser(program, tmp_path / "profile") as opened:
+    with _load_sibling("browser").Browser(program, tmp_path_factory.mktemp("chromium")) as browser:
+        yield browser
+
+
+@pytest.fixture
+def page(chromium):
+    """A page of the browser, new for each test."""
+    with chromium.page() as opened:
         yield opened

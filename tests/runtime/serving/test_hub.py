@@ -107,7 +107,7 @@ def test_boxes_linger_for_a_second_where_faces_are_hidden(crowd_results):
         hub.write(replace(result, frame=replace(result.frame, time_s=time_s)))
     latest = hub.latest(NAME)
     assert [time_s for time_s, _ in latest.lingering] == [0.6, 1.5]
-    assert len(list(latest.hidden_boxes)) == 2 * len(result)
+    assert len(latest.hidden_boxes) == 2 * len(result)
 
 
 def test_boxes_that_linger_stay_few_where_time_stands_still(crowd_results):

@@ -125,7 +125,7 @@ class TestMotionJpeg:
             data += chunk
             while b"\r\n\r\n" in data:
                 head, _, rest = data.partition(b"\r\n\r\n")
-                assert head.startswith(b"--fsrfer-frame\r\nContent-Type: image/jpeg\r\n")
+                assert head.startswith(b"--fsrfer-frame\r\nContent-Type: image/jpeg\r\n")  # the delimiter comes before
                 length = int(head.rpartition(b"Content-Length: ")[2])
                 if len(rest) < length + 2:
                     break
