@@ -19,7 +19,6 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from ..pipeline_report import PipelineReport
-from ..sinks.records import window_record
 from .access import AccessControl, problem
 from .events import EventKind
 from .hub import LiveHub
@@ -159,7 +158,7 @@ class LivePage:
         return JSONResponse(
             {
                 "labels": label_records(labels),
-                "windows": [self._hub.with_id(window_record(window)) for window in windows],
+                "windows": [self._hub.record_of(window) for window in windows],
             }
         )
 

@@ -80,11 +80,6 @@ class StatisticsHistory:
         """The lines, oldest first."""
         return list(self._seconds)
 
-    @property
-    def report(self) -> PipelineReport | None:
-        """The latest report; None before the first."""
-        return self._reports[-1][1] if self._reports else None
-
     def totals(self) -> tuple[float, float]:
         """Return frames and faces a second, over the last five."""
         recent = list(self._seconds)[-_RATE_S:]

@@ -71,13 +71,14 @@ class LiveHub:
         self._latest: dict[str, LatestResult] = {}
         self._windows: dict[str, deque[GroupWindow]] = {}
         self._slugs = SourceSlugs()
+        self._names: frozenset[str] = frozenset()  # of all sources, as they were a moment ago
         self._lock = threading.Lock()
 
     def write(self, result: FrameResult) -> None:
         """Keep a result in place of the one before; where there are only aggregates, keep nothing."""
         if self.aggregate_only:
             return
-        name = _source_of(result)
+        name = self._source_named(result.frame.source, is_still=result.frame.is_still)
         before = self._latest.get(name)
         sequence = 1 if before is None else before.sequence + 1
         lingering = _lingering(before, result) if self.blur_faces else ()
@@ -85,7 +86,7 @@ class LiveHub:
             self._latest[name] = LatestResult(result, sequence, lingering)
         if self.events.is_watched:
             light = _without_image(result)
-            self.events.publish(EventKind.RESULT, name, lambda: self.with_id(frame_record(light)))
+            self.events.publish(EventKind.RESULT, name, lambda: {"source_id": self.id_of(name), **frame_record(light)})
         else:
             self.events.skip()
 
@@ -96,14 +97,11 @@ class LiveHub:
             windows.append(window)
             while windows[0].end_s < window.end_s - HISTORY_S:
                 windows.popleft()
-        self.events.publish(EventKind.WINDOW, window.source, lambda: self.with_id(window_record(window)))
+        self.events.publish(EventKind.WINDOW, window.source, lambda: self.record_of(window))
 
     def latest(self, source: str) -> LatestResult | None:
         """Return the latest result of a source; None before the first."""
-        found = self._latest.get(source) or self._latest.get(_folder_of(source))
-        if found is None or source not in (found.result.frame.source, _source_of(found.result)):
-            return None
-        return found
+        return self._latest.get(source)
 
     def latest_labels(self) -> tuple[str, ...]:
         """Return the expressions of what came so far; none before anything did."""
@@ -118,9 +116,9 @@ class LiveHub:
         """Return what stands for a source in addresses, where its name cannot; used by one thread."""
         return self._slugs.slug_of(source)
 
-    def with_id(self, record: dict[str, Any]) -> dict[str, Any]:
-        """Return the record of a result or a window with the id of its source."""
-        return {"source_id": self.id_of(record["source"]), **record}
+    def record_of(self, window: GroupWindow) -> dict[str, Any]:
+        """Return a window as every sink writes it, with the id of its source; used by the thread of the ids."""
+        return {"source_id": self.id_of(self._source_named(window.source)), **window_record(window)}
 
     def windows(self) -> list[GroupWindow]:
         """Return the windows of all sources, those of each in order."""
@@ -130,13 +128,17 @@ class LiveHub:
     def sample(self, report: PipelineReport) -> None:
         """Take note of how the pipeline is, once a second, and forget sources that it no longer has."""
         self.history.add(report, monotonic_s=time.monotonic(), time_s=time.time())
-        names = {status.name for status in report.sources}
-        names |= {_folder_of(name) for name in names}
+        self._names = frozenset(status.name for status in report.sources)
         with self._lock:
-            for name in self._latest.keys() - names:
+            for name in self._latest.keys() - self._names:
                 del self._latest[name]
-            for name in self._windows.keys() - names:
+            for name in self._windows.keys() - self._names:
                 del self._windows[name]
+
+    def _source_named(self, name: str, *, is_still: bool = False) -> str:
+        """Return the source of what has a name: each picture of a folder bears its own, and replaces the one before."""
+        folder = str(PurePath(name).parent)
+        return folder if name not in self._names and (is_still or folder in self._names) else name
 
     def __enter__(self) -> LiveHub:
         return self
@@ -151,16 +153,6 @@ def _lingering(before: LatestResult | None, result: FrameResult) -> tuple[tuple[
     now_s = result.frame.time_s
     earlier = () if before is None or result.frame.is_still else before.lingering[-_MOST_LINGERING:]
     return (*(entry for entry in earlier if abs(now_s - entry[0]) <= _LINGER_S), (now_s, result.boxes))
-
-
-def _source_of(result: FrameResult) -> str:
-    # Each picture of a folder names itself as its source. Kept under their folder, they replace each other.
-    name = result.frame.source
-    return _folder_of(name) if result.frame.is_still else name
-
-
-def _folder_of(name: str) -> str:
-    return str(PurePath(name).parent)
 
 
 def _without_image(result: FrameResult) -> FrameResult:

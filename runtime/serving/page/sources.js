@@ -83,7 +83,7 @@ function drops(source) {
   return `${total}${why}`;
 }
 
-const losses = (source) => `Dropped ${drops(source)} · ${plural(source.reconnects, "reconnect")}`;
+const losses = (source) => `Dropped ${drops(source)} · ${plural(source.reconnects, "reconnect").replace(" ", "\u00a0")}`;
 
 /** A source in the list: click it to enlarge it. */
 class Tile {

@@ -49,17 +49,28 @@ def test_a_result_keeps_no_picture_in_the_events(crowd_results):
 
 
 def test_the_pictures_of_a_folder_replace_each_other(crowd_results, make_feed):
+    hub, images = LiveHub(), []
+    for _ in range(2):  # before and after the hub knows which sources there are
+        for number in range(5):
+            (result,) = crowd_results("x", frames=1, people=2)
+            images.append(weakref.ref(result.frame.image))
+            hub.write(replace(result, frame=replace(result.frame, source=f"shots/{number}.jpg", is_still=True)))
+        del result
+        assert hub.latest("shots").result.frame.source == "shots/4.jpg"
+        assert sum(alive(images)) == 1
+        hub.sample(make_feed(hub, ["shots"]).report())
+    assert hub.latest("shots").sequence == 10
+    assert hub.record_of(window("shots/1.jpg"))["source_id"] == "shots"
+
+
+def test_a_picture_that_is_a_source_keeps_its_name(crowd_results, make_feed):
     hub = LiveHub()
-    (result,) = crowd_results("x", frames=1)
-    for number in range(5):
-        frame = replace(result.frame, source=f"shots/{number}.jpg", is_still=True)
-        hub.write(replace(result, frame=frame))
-    assert hub.latest("shots").result.frame.source == "shots/4.jpg"
-    assert hub.latest("shots/4.jpg").sequence == 5
-    assert hub.latest("shots/3.jpg") is None
-    assert hub.latest("shots/clip.mp4") is None
-    hub.sample(make_feed(hub, ["shots"]).report())
-    assert hub.latest("shots") is not None
+    hub.sample(make_feed(hub, ["shots/a.jpg", "shots/b.jpg"]).report())
+    (result,) = crowd_results("x", frames=1, people=2)
+    for name in ("a", "b"):
+        hub.write(replace(result, frame=replace(result.frame, source=f"shots/{name}.jpg", is_still=True)))
+    assert hub.latest("shots/a.jpg").result.frame.source == "shots/a.jpg"
+    assert hub.latest("shots/b.jpg").sequence == 1
 
 
 def test_sources_that_are_gone_are_forgotten(make_feed):

@@ -111,7 +111,7 @@ def test_drops_and_reconnects_are_counted_by_reason(watched, page):
         feed.drop(NAMES[1], DropReason.STALE, 3)
         feed.reconnect(NAMES[1])
         losses = text(TILE.format(2) + " .losses")
-        page.wait_for(f"{losses} === 'Dropped 15 (12 replaced, 3 stale) · 1 reconnect'")
+        page.wait_for(f"{losses} === 'Dropped 15 (12 replaced, 3 stale) · 1\\u00a0reconnect'")
 
 
 def test_a_source_that_fails_says_why(watched, page):

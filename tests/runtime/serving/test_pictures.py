@@ -135,7 +135,7 @@ def test_a_face_crop_is_hidden_whole(crowd_results):
     frame = Frame("face.png", 0, 0.0, Clock.STREAM, whole.frame.image[:60, :60].copy(), is_still=True)
     crop = replace(whole, frame=frame, detections=None, tracks=None)
     hub = LiveHub(blur_faces=True)
-    hub.write(crop)
+    hub.write(replace(crop, frame=replace(frame, is_still=False)))
     files = []
     for seed in (1, 2):
         latest = replace(hub.latest("face.png"), result=noisy(crop, seed))
