@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import onnxruntime
 import pytest
+from onnx import TensorProto, helper, numpy_helper
 
 from fsrfer.core.bundle import ArtifactKind
 from fsrfer.core.errors import BackendUnavailableError, EngineBuildError, InputSpecError
@@ -87,3 +88,47 @@ def test_a_trace_is_written_where_asked(graph, tmp_path):
         trace = runner.end_profiling()
     assert trace.parent == tmp_path
     assert "Conv" in trace.read_text()
+
+
+def quantised_convolution(weight: np.ndarray) -> bytes:
+    """A convolution of uint8 activations and int8 weights, as the graphs for CPUs have it."""
+
+    def scalar(name, value, dtype):
+        return numpy_helper.from_array(np.array(value, dtype), name)
+
+    weights = [
+        scalar("x_scale", 1 / 255, np.float32),
+        scalar("x_zero", 0, np.uint8),
+        numpy_helper.from_array(weight, "w"),
+        numpy_helper.from_array(np.full(len(weight), 1 / 127, np.float32), "w_scale"),
+        numpy_helper.from_array(np.zeros(len(weight), np.int8), "w_zero"),
+        scalar("y_scale", 1.0, np.float32),
+        scalar("y_zero", 0, np.uint8),
+    ]
+    nodes = [
+        helper.make_node("QuantizeLinear", ["x", "x_scale", "x_zero"], ["x_q"]),
+        helper.make_node("DequantizeLinear", ["x_q", "x_scale", "x_zero"], ["x_f"]),
+        helper.make_node("DequantizeLinear", ["w", "w_scale", "w_zero"], ["w_f"], axis=0),
+        helper.make_node("Conv", ["x_f", "w_f"], ["y_f"], kernel_shape=[3, 3]),
+        helper.make_node("QuantizeLinear", ["y_f", "y_scale", "y_zero"], ["y_q"]),
+        helper.make_node("DequantizeLinear", ["y_q", "y_scale", "y_zero"], ["y"]),
+    ]
+    size = [None, weight.shape[1], 8, 8]
+    graph = helper.make_graph(
+        nodes,
+        "quantised",
+        [helper.make_tensor_value_info("x", TensorProto.FLOAT, size)],
+        [helper.make_tensor_value_info("y", TensorProto.FLOAT, [None, len(weight), 6, 6])],
+        weights,
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+    return model.SerializeToString()
+
+
+@pytest.mark.parametrize("channels", [16, 32, 64])
+def test_large_numbers_do_not_saturate_in_int8_whatever_the_processor(channels):
+    # Two products of 255 and 127 exceed 16 bits: processors without VNNI would lose what is above.
+    with OnnxRuntimeRunner(quantised_convolution(np.full((8, channels, 3, 3), 127, np.int8))) as runner:
+        found = runner.infer({"x": np.ones((1, channels, 8, 8), np.float32)})["y"]
+    expected = min(9 * channels, 255)
+    assert np.unique(found).tolist() == [expected]
