@@ -3,7 +3,6 @@
 from .detections import FaceDetections
 from .detector import DetectorConfig, FaceDetector
 from .opening import open_detector
-from .region import Region, RegionDetector
 from .tiled_detector import TiledDetector
 from .tiling import TilingConfig
 from .weights import fetch_detector_weights, find_detector_weights
@@ -13,8 +12,6 @@ __all__ = [
     "DetectorConfig",
     "FaceDetections",
     "FaceDetector",
-    "Region",
-    "RegionDetector",
     "TiledDetector",
     "TilingConfig",
     "fetch_detector_weights",

@@ -14,13 +14,14 @@ from pathlib import Path
 
 from ...core.errors import DetectorError
 from ...core.files import sha256_of_bytes, sha256_of_file, write_bytes, write_text
-from .weights import FETCH_COMMAND, check_hash, detector_cache
+from .weights import check_hash, detector_cache
 
 YUNET_NAME = "yunet-n.onnx"
 YUNET_SHA256 = "104ee26c71d5c270ce79a6b3dced91c91013260d29a6bf18f9296c5b8c4c2b12"
 YUNET_REPOSITORY = "https://github.com/ShiqiYu/libfacedetection.train"
 YUNET_COMMIT = "dca340aa082c71081a68d17db8e58b33a58a914b"
 YUNET_URL = f"{YUNET_REPOSITORY}/raw/{YUNET_COMMIT}/onnx/yunet_n_dynamic.onnx"
+YUNET_FETCH_COMMAND = 'python -c "from fsrfer.runtime.detection import fetch_yunet_weights as fetch; fetch()"'
 
 _TIMEOUT_S = 60.0
 _LARGEST_BYTES = 16 * 2**20  # the file has 0.3 MB; an answer without end must not fill the memory
@@ -111,7 +112,7 @@ def _download(url: str, target: Path) -> bytes:
 
 
 def _how_to_get_it(target: Path) -> str:
-    return f"{FETCH_COMMAND}, or {_by_hand(target)}"
+    return f"{YUNET_FETCH_COMMAND}, or {_by_hand(target)}"
 
 
 def _by_hand(target: Path) -> str:

@@ -9,7 +9,7 @@ import pytest
 from fsrfer.core.errors import DetectorError, EngineBuildError, UsageError
 from fsrfer.runtime.detection import DetectorConfig, TiledDetector, TilingConfig, open_detector
 from fsrfer.runtime.detection.weights import ONNX_NAME
-from fsrfer.runtime.detection.yunet_weights import YUNET_NAME
+from fsrfer.runtime.detection.yunet_weights import YUNET_FETCH_COMMAND, YUNET_NAME
 
 
 @pytest.mark.parametrize("spec", ["", "scrfd", "retinaface:", "yunet:", "scrfd:", "RetinaFace", "mtcnn:file.onnx"])
@@ -45,7 +45,7 @@ def test_yunet_without_weights_says_how_to_fetch_them(tmp_path, monkeypatch):
     monkeypatch.setenv("FSRFER_CACHE", str(tmp_path))
     with pytest.raises(DetectorError) as caught:
         open_detector("yunet")
-    assert caught.value.fix.startswith("fsrfer doctor --fetch-detector, or save https://")
+    assert caught.value.fix.startswith(f"{YUNET_FETCH_COMMAND}, or save https://")
 
 
 def test_yunet_from_the_cache(yunet_file, tmp_path, monkeypatch, group):
