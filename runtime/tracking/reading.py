@@ -38,8 +38,8 @@ class ReadingConfig:
     """
 
     max_faces: int = 32
-    max_age_s: float = 0.5
-    uncertain_age_s: float = 0.2
+    max_age_s: float = 0.3
+    uncertain_age_s: float = 0.15
     uncertain_below: float = 0.5
     better_age_s: float = 0.1
     better_by: float = 1.3

@@ -41,8 +41,8 @@ class SmoothingConfig:
         UsageError: A value is out of range.
     """
 
-    time_constant_s: float = 0.5
-    margin: float = 0.1
+    time_constant_s: float = 0.3
+    margin: float = 0.15
     min_probability: float = 1e-3
     max_age_s: float = 10.0
 
