@@ -159,7 +159,7 @@ def _train(recipe: TrainRecipe, data: TrainingData, run: TrainingRun, origin: Or
             first,
             run,
         )
-    if recipe.generator.kind is GeneratorKind.NONE or second.epochs + second.pretrain_epochs == 0:
+    if not _has_second_stage(recipe):
         return teacher
     torch.manual_seed(derived_seed(run.seed, "generator weights"))
     network = _build(_network_config(recipe, len(data.train.labels)), run.device)
@@ -172,6 +172,11 @@ def _train(recipe: TrainRecipe, data: TrainingData, run: TrainingRun, origin: Or
         second,
         run,
     )
+
+
+def _has_second_stage(recipe: TrainRecipe) -> bool:
+    epochs = recipe.super_resolution.epochs + recipe.super_resolution.pretrain_epochs
+    return recipe.generator.kind is not GeneratorKind.NONE and epochs > 0
 
 
 def _build(config: NetworkConfig, device: torch.device) -> ExpressionNetwork:
@@ -200,9 +205,9 @@ def _validation(
 
 
 def _extractor_config(recipe: TrainRecipe, classes: int) -> NetworkConfig:
-    # A teacher of full-size faces has no use for their sizes; the one model of a recipe without stage 2 has.
+    # A teacher sees full-size faces only and has no use for their sizes; the one model of a recipe without stage 2 has.
     backbone = recipe.backbone
-    if recipe.extractor.face_sizes.full_fraction >= 1.0:
+    if _has_second_stage(recipe) or recipe.extractor.face_sizes.full_fraction >= 1.0:
         backbone = replace(backbone, size_conditioned=False)
     without_generator = GeneratorConfig(kind=GeneratorKind.NONE)
     return replace(_network_config(recipe, classes), backbone=backbone, generator=without_generator)

@@ -21,6 +21,7 @@ class Part(str, Enum):
 
     FULL_SIZE = "full-size"
     MIXED = "mixed"
+    MIXED_LONGER = "mixed-longer"
     RESTORATION = "restoration"
     EXPERT_24 = "expert-24"
     EXPERT_16 = "expert-16"
@@ -35,7 +36,9 @@ class Part(str, Enum):
     @property
     def needs(self) -> Part | None:
         """The part that it begins with."""
-        return None if self in (Part.FULL_SIZE, Part.MIXED) else Part.FULL_SIZE
+        if self in (Part.FULL_SIZE, Part.MIXED):
+            return None
+        return Part.MIXED if self in (Part.MIXED_LONGER, Part.OURS) else Part.FULL_SIZE
 
 
 @dataclass(frozen=True)
@@ -57,6 +60,8 @@ def plan_of(part: Part) -> PartPlan:
         return PartPlan(load_recipe(part.value))
     if part is Part.OURS:
         return PartPlan(load_recipe(part.value), OriginRole.EXTRACTOR)
+    if part is Part.MIXED_LONGER:
+        return PartPlan(_longer(), OriginRole.INITIAL)
     if part.value.startswith("expert-"):
         return PartPlan(_expert(int(part.value.removeprefix("expert-"))), OriginRole.INITIAL)
     return PartPlan(_paper(part), OriginRole.EXTRACTOR)
@@ -72,6 +77,17 @@ def shortened(recipe: TrainRecipe, epochs: int) -> TrainRecipe:
             second, epochs=min(second.epochs, epochs), pretrain_epochs=min(second.pretrain_epochs, epochs)
         ),
     )
+
+
+def _longer() -> TrainRecipe:
+    # What stage 2 of ours gains must not be what as many more epochs gain.
+    base, ours = load_recipe(Part.MIXED.value), load_recipe(Part.OURS.value)
+    extractor = replace(
+        base.extractor,
+        epochs=ours.super_resolution.epochs,
+        learning_rate=ours.super_resolution.extractor_learning_rate,
+    )
+    return replace(base, name=Part.MIXED_LONGER.value, extractor=extractor)
 
 
 def _expert(size: int) -> TrainRecipe:

@@ -74,7 +74,8 @@ class Backbone(nn.Module):
             _stage(before, after, config.blocks_per_stage) for before, after in pairwise(widths)
         )
         _initialize(self)
-        self.modulation = SizeModulation(widths) if config.size_conditioned else None
+        # Not after the stem: a map of the input's size costs as much to scale and shift as to convolve.
+        self.modulation = SizeModulation(config.stage_channels) if config.size_conditioned else None
 
     def forward(self, faces: Tensor, relative_size: Tensor | None = None) -> Tensor:
         """Extract features.
@@ -94,16 +95,9 @@ class Backbone(nn.Module):
             return features
         if relative_size is None:
             raise ValueError("this backbone needs the size of each face")
-        modulation = self.modulation(relative_size)
-        features = _modulated(features, modulation[0])
-        for stage, pair in zip(self.stages, modulation[1:], strict=True):
-            features = _modulated(stage(features), pair)
+        for stage, (scale, shift) in zip(self.stages, self.modulation(relative_size), strict=True):
+            features = torch.relu(stage(features) * scale + shift)
         return features
-
-
-def _modulated(features: Tensor, pair: tuple[Tensor, Tensor]) -> Tensor:
-    scale, shift = pair
-    return torch.relu(features * scale + shift)
 
 
 def _stage(channels_in: int, channels_out: int, blocks: int) -> nn.Sequential:

@@ -72,16 +72,15 @@ class RRDBGenerator(nn.Module):
 class ResidualGenerator(nn.Module):
     """A bottleneck that adds a correction to the features, told how small the face was.
 
-    Scale and shift of the inner features follow from the size (:class:`SizeModulation`). The last convolution starts
-    at zero, so an untrained generator changes nothing.
+    Scale and shift of the inner features follow from the size (:class:`SizeModulation`). No ReLU stands behind them: a
+    shift that is once below every feature would cut the generator off for good, and did. The last convolution starts at
+    zero, so an untrained generator changes nothing.
     """
 
     def __init__(self, config: GeneratorConfig, feature_channels: int) -> None:
         super().__init__()
-        self.enter = nn.Sequential(nn.Conv2d(feature_channels, config.channels, 1), nn.ReLU(inplace=True))
-        self.blocks = nn.ModuleList(
-            nn.Conv2d(config.channels, config.channels, 3, padding=1) for _ in range(config.blocks)
-        )
+        self.enter = _normalized(feature_channels, config.channels, 1)
+        self.blocks = nn.ModuleList(_normalized(config.channels, config.channels, 3) for _ in range(config.blocks))
         self.modulation = SizeModulation((config.channels,) * config.blocks)
         self.leave = nn.Conv2d(config.channels, feature_channels, 1)
         nn.init.zeros_(self.leave.weight)
@@ -101,9 +100,14 @@ class ResidualGenerator(nn.Module):
         if relative_size is None:
             raise ValueError("this generator needs the size of each face")
         inner: Tensor = self.enter(features)
-        for convolution, (scale, shift) in zip(self.blocks, self.modulation(relative_size), strict=True):
-            inner = torch.relu(convolution(inner) * scale + shift)
+        for block, (scale, shift) in zip(self.blocks, self.modulation(relative_size), strict=True):
+            inner = block(inner) * scale + shift
         return torch.relu(features + self.leave(inner))
+
+
+def _normalized(channels_in: int, channels_out: int, kernel_size: int) -> nn.Sequential:
+    convolution = nn.Conv2d(channels_in, channels_out, kernel_size, padding=kernel_size // 2, bias=False)
+    return nn.Sequential(convolution, nn.BatchNorm2d(channels_out), nn.ReLU(inplace=True))
 
 
 def build_generator(config: GeneratorConfig, feature_channels: int) -> RRDBGenerator | ResidualGenerator | None:

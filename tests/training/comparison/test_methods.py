@@ -57,6 +57,15 @@ def test_experts_above_the_input_size_do_not_exist():
     assert expert_for(24, 24) is Part.FULL_SIZE
 
 
+def test_the_longer_baseline_is_trained_for_as_long_as_ours_from_the_same_start():
+    ours, longer = plan_of(Part.OURS), plan_of(Part.MIXED_LONGER)
+    assert Part.OURS.needs is Part.MIXED_LONGER.needs is Part.MIXED
+    assert longer.role is OriginRole.INITIAL
+    assert longer.recipe.extractor.epochs == ours.recipe.super_resolution.epochs
+    assert longer.recipe.extractor.learning_rate == ours.recipe.super_resolution.extractor_learning_rate
+    assert longer.recipe.extractor.face_sizes == plan_of(Part.MIXED).recipe.extractor.face_sizes
+
+
 def test_the_papers_variants_differ_in_one_thing_each():
     weights = {part: plan_of(part).recipe.super_resolution for part in Part if part.value.startswith("paper")}
     assert weights[Part.PAPER] == load_recipe("paper").super_resolution
@@ -70,14 +79,17 @@ def test_the_papers_variants_differ_in_one_thing_each():
     }  # fmt: skip
 
 
-def test_who_begins_with_the_full_size_model():
+def test_who_begins_with_which_model():
     roles = {part: plan_of(part).role for part in Part if part is not Part.RESTORATION}
     assert roles.pop(Part.FULL_SIZE) is None
     assert roles.pop(Part.MIXED) is None
     experts = {Part(f"expert-{size}") for size in EXPERT_SIZES}
-    assert {part for part, role in roles.items() if role is OriginRole.INITIAL} == experts
-    assert {part for part, role in roles.items() if role is OriginRole.EXTRACTOR} == set(roles) - experts
-    assert all(part.needs is Part.FULL_SIZE for part in (*roles, Part.RESTORATION))
+    initial = {*experts, Part.MIXED_LONGER}
+    assert {part for part, role in roles.items() if role is OriginRole.INITIAL} == initial
+    assert {part for part, role in roles.items() if role is OriginRole.EXTRACTOR} == set(roles) - initial
+    from_mixed = {Part.MIXED_LONGER, Part.OURS}
+    assert all(part.needs is Part.MIXED for part in from_mixed)
+    assert all(part.needs is Part.FULL_SIZE for part in {*roles, Part.RESTORATION} - from_mixed)
 
 
 def test_an_expert_is_trained_and_judged_at_its_size():

@@ -136,6 +136,23 @@ def test_a_trained_residual_generator_depends_on_the_face_size():
     assert not torch.allclose(small, large)
 
 
+@pytest.mark.parametrize("shift", [-1e3, 0.0, 1e3])
+def test_no_shift_for_the_size_cuts_the_residual_generator_off(shift):
+    network = tiny(GeneratorKind.RESIDUAL).train()
+    torch.nn.init.normal_(network.generator.leave.weight)
+    channels = network.generator.leave.in_channels
+    with torch.no_grad():
+        network.generator.modulation.layers[-1].bias.view(-1, 2, channels)[:, 1] = shift
+    sizes = torch.tensor([16.0, 8.0, 4.0])
+    features = network.extract(faces(), sizes).detach().requires_grad_()
+    inner = network.generator.enter(features)
+    for block, (scale, moved) in zip(network.generator.blocks, network.generator.modulation(sizes / 16), strict=True):
+        inner = block(inner) * scale + moved
+    network.generator.leave(inner).square().sum().backward()
+    assert features.grad.abs().max() > 0
+    assert all(block[0].weight.grad.abs().max() > 0 for block in network.generator.blocks)
+
+
 def test_the_papers_generator_draws_features_anew():
     network = tiny(GeneratorKind.RRDB)
     features = network.extract(faces())
