@@ -7,6 +7,7 @@ import pytest
 
 from fsrfer.core.errors import InputSpecError
 from fsrfer.runtime.detection import FaceDetections
+from fsrfer.runtime.detection.detections import join
 
 BOXES = np.array([[0, 0, 10, 20], [5, 5, 9, 8]], np.float32)
 SCORES = np.array([0.9, 0.7], np.float32)
@@ -50,3 +51,20 @@ def test_select_without_landmarks_has_none():
 def test_malformed_arrays_are_refused(boxes, scores, landmarks, message):
     with pytest.raises(InputSpecError, match=message):
         FaceDetections(boxes, scores, landmarks)
+
+
+def test_shifting_moves_boxes_and_landmarks():
+    faces = FaceDetections(BOXES, SCORES, LANDMARKS).shifted(100, 3)
+    np.testing.assert_array_equal(faces.boxes, BOXES + np.float32([100, 3, 100, 3]))
+    np.testing.assert_array_equal(faces.landmarks, LANDMARKS + np.float32([100, 3]))
+    assert faces.boxes.dtype == faces.landmarks.dtype == np.float32
+    assert FaceDetections(BOXES, SCORES).shifted(1, 1).landmarks is None
+
+
+def test_joining_keeps_landmarks_only_where_all_parts_have_them():
+    faces = FaceDetections(BOXES, SCORES, LANDMARKS)
+    np.testing.assert_array_equal(join([faces, FaceDetections.empty(), faces]).landmarks, np.tile(LANDMARKS, (2, 1, 1)))
+    bare = join([faces, FaceDetections(BOXES, SCORES)])
+    assert bare.landmarks is None
+    assert len(bare) == 4
+    assert len(join([])) == len(join([FaceDetections.empty()])) == 0

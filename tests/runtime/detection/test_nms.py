@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from fsrfer.runtime.detection.nms import suppress_overlaps
+from fsrfer.runtime.detection.nms import intersection_over_union, suppress_overlaps
 
 
 @st.composite
@@ -56,3 +56,10 @@ def test_boxes_are_not_changed():
     before = boxes.copy()
     suppress_overlaps(boxes, np.array([0.5, 0.6], np.float32), 0.5)
     np.testing.assert_array_equal(boxes, before)
+
+
+def test_overlap_of_every_pair():
+    a = np.array([[0, 0, 10, 10], [0, 0, 0, 0]], np.float32)
+    b = np.array([[0, 0, 10, 10], [5, 0, 15, 10], [20, 20, 30, 30]], np.float32)
+    np.testing.assert_allclose(intersection_over_union(a, b), [[1, 1 / 3, 0], [0, 0, 0]], rtol=1e-6)
+    assert intersection_over_union(a[:0], b).shape == (0, 3)
