@@ -12,7 +12,7 @@ from ..runtime.groups import GroupConfig
 from ..runtime.opening import open_bundle
 from ..runtime.pipeline import PipelineOptions, StreamPipeline
 from ..runtime.scene import FollowOptions
-from ..runtime.serving import LiveServer
+from ..runtime.serving import LiveServer, ModelInfo
 from ..runtime.shipped import default_bundle_path
 from ..runtime.sources import open_source
 from . import run_options as opt
@@ -22,7 +22,7 @@ from .launch import log_level
 from .logs import LogFormat, configure_logs
 from .run_life import RunningService, read_sources
 from .run_outputs import OpenOutputs, Outputs, raise_failures, serving_options
-from .run_summary import backend_name, describe, describe_sources, graph_name, note, summarize
+from .run_summary import backend_name, describe, describe_sources, graph_name, graph_sha256, note, summarize
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, rich_markup_mode=None)
 
@@ -110,13 +110,14 @@ def run(
         )
         face_detector = None if faces_only else finding.open(stack, threads)
         place = backend_name(backend, provider)
+        sha256 = graph_sha256(classifier.manifest, precision, provider)
         describe(bundle, graph_name(precision, backend, provider, engine=engine), precision, place, face_detector)
         describe_sources(specs)
         opened = outputs.open(stack, specs, classifier)
         if record_calibration is not None:
             note(f"recording face crops into {record_calibration}: tell the people, and delete them afterwards")
         pipeline = StreamPipeline([open_source(spec) for spec in specs], classifier, face_detector, options)
-        _serve(stack, outputs, opened, pipeline)
+        _serve(stack, outputs, opened, pipeline, ModelInfo(precision.value, place, sha256, classifier.labels))
         service = RunningService(pipeline, sources, specs, keep_trying=keep_trying)
         with service.handling_signals():
             report = pipeline.run(opened.results, window_sinks=opened.windows, tick=service.tick)
@@ -130,9 +131,9 @@ def run(
         )
 
 
-def _serve(stack: ExitStack, outputs: Outputs, opened: OpenOutputs, pipeline: StreamPipeline) -> None:
+def _serve(stack: ExitStack, outputs: Outputs, opened: OpenOutputs, pipeline: StreamPipeline, model: ModelInfo) -> None:
     if outputs.serving is not None and opened.hub is not None:
-        server = stack.enter_context(LiveServer(opened.hub, pipeline.report, outputs.serving))
+        server = stack.enter_context(LiveServer(opened.hub, pipeline.report, outputs.serving, model=model))
         note(f"page      {server.address}")
 
 
