@@ -92,7 +92,8 @@ def decoded_images(
         frames = decoder.decode(packet)
         if frames is None:
             broken += 1
-            sieve.note_broken()
+            if not is_live or not is_empty:  # who joins a stream in its middle cannot decode its first packets
+                sieve.note_broken()
             continue
         for frame in frames:
             is_empty = False
@@ -128,7 +129,7 @@ def _video_stream(
 
 def _timely_packets(
     container: av.container.InputContainer, stream: av.video.stream.VideoStream, timeout_s: float
-) -> Iterator[av.Packet]:
+) -> Iterator[av.Packet[Any]]:
     # When its time is over, FFmpeg first hands out what its parser held back, as if it had come just now, and fails at
     # the next read only. And a camera's sound goes on when its picture stands still. Both want a watch on the pictures.
     begin_s = time.monotonic()
@@ -146,7 +147,7 @@ class _PacketDecoder:
     def __init__(self, stream: av.video.stream.VideoStream) -> None:
         self._jpegs = CutOffJpegs() if stream.codec_context.codec.name == "mjpeg" else None
 
-    def decode(self, packet: av.Packet) -> list[av.VideoFrame] | None:
+    def decode(self, packet: av.Packet[Any]) -> list[av.VideoFrame] | None:
         """Return the frames of a packet; None where it cannot be decoded."""
         if self._jpegs is not None and packet.size and self._jpegs.is_cut_off(bytes(packet)):
             return None

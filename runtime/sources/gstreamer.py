@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import importlib
 import re
 
 import cv2
-import cv2.utils.logging
 import cv2.videoio_registry
 
 from ...core.errors import SourceError
@@ -16,6 +16,7 @@ from .settings import SourceSettings
 from .source import RefusedError
 
 _PREFIX = "gst:"
+_ONLY_ERRORS = 2
 _QUOTED = re.compile(r"""\\.|"[^"]*"?|'[^']*'?""", re.DOTALL)
 _LINK = re.compile(r"(?:^|\s)!(?=\s|$)")
 _ELEMENT = re.compile(r"[A-Za-z][\w-]*")
@@ -59,8 +60,7 @@ def connect_pipeline(
             found=f"OpenCV {cv2.__version__} without it, as all of PyPI's are",
             fix="use an OpenCV that has it (docs/sources.md), or name the camera by its rtsp:// address",
         )
-    # OpenCV's warnings repeat what elements say, with the addresses that they were given.
-    cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_ERROR)
+    _hush_opencv()
     capture = cv2.VideoCapture(_completed(text.removeprefix(_PREFIX)), cv2.CAP_GSTREAMER)
     if not capture.isOpened():
         capture.release()
@@ -71,3 +71,10 @@ def connect_pipeline(
 
 def _completed(pipeline: str) -> str:
     return pipeline if "appsink" in pipeline else f"{pipeline} ! {_TAIL}"
+
+
+def _hush_opencv() -> None:
+    """Let OpenCV say errors only: its warnings repeat what elements say, with the addresses that they were given."""
+    # The function moved with OpenCV 5.
+    set_level = getattr(cv2, "setLogLevel", None) or importlib.import_module("cv2.utils.logging").setLogLevel
+    set_level(_ONLY_ERRORS)

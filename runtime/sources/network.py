@@ -7,7 +7,6 @@ from collections.abc import Generator
 
 import av.container
 import av.error
-import av.format
 
 from ...core.errors import SourceError
 from .address import redact_address, scheme_of
@@ -33,6 +32,7 @@ _TRANSPORT_OPTIONS = {
     # system hold a whole key frame.
     Transport.UDP: {"rtsp_transport": "udp", "max_delay": "100000", "buffer_size": "2097152"},
 }
+_NO_TIMESTAMPS = 0x80  # AVFMT_NOTIMESTAMPS
 _SEGMENTED = ("hls", "dash")
 _REFUSALS = (
     av.error.HTTPBadRequestError,
@@ -99,7 +99,7 @@ def _images(
     is_recording: bool,
 ) -> Generator[TimedImage | None, None, None]:
     # Where a format has no time stamps (MJPEG, bare H.264), FFmpeg invents 25 a second, whatever the camera's rate.
-    has_times = is_recording or not container.format.flags & av.format.Flags.no_timestamps.value
+    has_times = is_recording or not container.format.flags & _NO_TIMESTAMPS
     pacer = Pacer() if not is_recording and container.format.name in _SEGMENTED else None
     with container:
         try:

@@ -176,7 +176,7 @@ class RawVideoSource:
 
     def _read(self, index: int, stop: threading.Event) -> npt.NDArray[np.uint8] | None:
         data = np.empty(self._video.shape, np.uint8)
-        room = memoryview(data).cast("B")
+        room = data.data.cast("B")
         try:
             filled = _fill(room, self._descriptor, stop)
         except OSError as problem:

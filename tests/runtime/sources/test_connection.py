@@ -116,19 +116,19 @@ def test_a_read_that_hangs_is_left_behind():
 def test_signs_of_life_keep_a_connection_without_pictures():
     def images():
         yield TimedImage(IMAGE, 0.0)
-        for _ in range(20):
+        for _ in range(40):
             time.sleep(0.05)
             yield None
         yield TimedImage(IMAGE, 1.0)
 
-    with closing(thread_of(lambda: Connection(images()), read_timeout_s=0.5)) as thread:
+    with closing(thread_of(lambda: Connection(images()), read_timeout_s=1.5)) as thread:
         assert [timed.stream_time_s for timed in thread.images(NEVER)] == [0.0, 1.0]
 
 
 def test_what_the_taker_does_meanwhile_is_not_the_silence_of_the_camera():
-    with closing(thread_of(lambda: connection_of([0.0, 1.0, 2.0]), read_timeout_s=0.1)) as thread:
+    with closing(thread_of(lambda: connection_of([0.0, 1.0, 2.0]), read_timeout_s=0.4)) as thread:
         for _ in thread.images(NEVER):
-            time.sleep(0.2)
+            time.sleep(0.6)
 
 
 def test_a_stop_is_heard_while_nothing_comes():
@@ -139,8 +139,6 @@ def test_a_stop_is_heard_while_nothing_comes():
         threading.Timer(0.1, stop.set).start()
         assert list(pictures) == []
         over.set()
-    with closing(thread_of(lambda: connection_of([]), start_timeout_s=60)) as thread:
-        assert thread.wait_opened(stop) is None or list(thread.images(stop)) == []
 
 
 HANGING = """

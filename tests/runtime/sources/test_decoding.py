@@ -13,6 +13,8 @@ import pytest
 
 from fsrfer.core.errors import SourceError
 from fsrfer.runtime.sources import SourceSettings, open_source, parse_source
+from fsrfer.runtime.sources.counters import SourceCounters
+from fsrfer.runtime.sources.decoding import decoded_images, opened
 from fsrfer.runtime.sources.video import VideoFileSource
 
 DELIMITER = b"\x00\x00\x00\x01\x09"
@@ -44,6 +46,7 @@ def test_frames_of_a_pixel_or_so(tmp_path, size):
     np.testing.assert_array_equal(frames[0].image, image)
 
 
+@pytest.mark.slow
 def test_frames_of_8k(tmp_path, make_clip):
     frames, counters = read(make_clip(tmp_path / "clip.avi", 2, codec="mjpeg", size=(7680, 4320)))
     assert [frame.image.shape for frame in frames] == [(4320, 7680, 3)] * 2
@@ -51,7 +54,7 @@ def test_frames_of_8k(tmp_path, make_clip):
     assert not any(counters.values())
 
 
-@pytest.mark.parametrize("size", [(1, 1), (7680, 4320)])
+@pytest.mark.parametrize("size", [(1, 1), pytest.param((7680, 4320), marks=pytest.mark.slow)])
 def test_pictures_of_one_pixel_and_of_8k(tmp_path, size):
     image = np.full((size[1], size[0], 3), (90, 30, 200), np.uint8)
     path = tmp_path / "face.bmp"
@@ -139,3 +142,15 @@ def test_frames_above_the_rate_are_left_out_and_keep_their_index(tmp_path, make_
 def test_a_header_that_asks_for_gigabytes_is_refused(tmp_path, make_clip):
     with pytest.raises(SourceError, match=r"huge.avi cannot be decoded; found 1 broken packets"):
         read(make_clip(tmp_path / "huge.avi", 1, codec="mjpeg", size=(12_000, 6_000)))
+
+
+def test_who_joins_a_stream_in_its_middle_counts_no_errors(tmp_path):
+    options = {"tune": "zerolatency", "x264-params": "aud=1:keyint=10:scenecut=0:repeat-headers=1:annexb=1:slices=1"}
+    path = noisy_clip(tmp_path / "clip.h264", options, frames=30)
+    units = [DELIMITER + unit for unit in path.read_bytes().split(DELIMITER) if unit]
+    path.write_bytes(b"".join(units[3:]))
+    counters = SourceCounters("gate")
+    with opened(str(path), options={}) as container:
+        images = decoded_images(container, "gate", is_live=True, settings=SourceSettings(), counters=counters)
+        assert len(list(images)) == 20
+    assert not any(counters.as_mapping().values())
