@@ -2,8 +2,8 @@
 
 Sections, all of them unless some are named with ``--sections``:
 
-identities  scripted scenes (``tests/runtime/tracking/scenes.py``) and the embedded crowd clip, searched every 1, 2, 3 and
-            5 frames: ours, ours with other measures and assignments, and, with ``--trackers-python``, ByteTrack and
+identities  scripted scenes (``tests/runtime/tracking/scenes.py``) and the embedded crowd clip, searched every 1, 2, 3
+            and 5 frames: ours, ours with other measures and assignments, and, with ``--trackers-python``, ByteTrack and
             C-BIoU of the package ``trackers`` in an environment of their own (pip install trackers). Scored on the
             frames that are searched and on what is found in them, so that nobody is credited for boxes from motion.
 speed       time a frame by number of faces.
@@ -573,17 +573,10 @@ def follow_crowd(
 def delays() -> dict[str, Any]:
     """Measure how long after a change of expression the new one is shown, by time constant and reading interval."""
     table = {}
-    heads = {
-        "delay of a change in seconds": 46,
-        "accuracy": -10,
-        "changes/min": -13,
-        "median": -9,
-        "9 of 10": -9,
-        "missed": -8,
-    }
-    print("\n" + "".join(f"{head:<{width}}" if width > 0 else f"{head:>{-width}}" for head, width in heads.items()))
-    for interval_s in (1 / 12, 0.5):
-        for time_constant_s in (0.0, 0.25, 0.5, 1.0, 2.0):
+    print(f"\n{'delay of a change in seconds':<46}{'accuracy':>10}{'changes/min':>13}", end="")
+    print(f"{'median':>9}{'9 of 10':>9}{'missed':>8}")
+    for interval_s in (1 / 12, ReadingConfig().max_age_s):
+        for time_constant_s in (0.0, 0.15, 0.3, 0.6, 1.2):
             margin = SmoothingConfig().margin if time_constant_s else 0.0
             row = change_delay(SmoothingConfig(time_constant_s=time_constant_s, margin=margin), interval_s)
             name = f"read every {interval_s:.2f} s, time constant {time_constant_s:.2f} s"

@@ -15,12 +15,15 @@ import numpy.typing as npt
 
 from ...core.errors import InputSpecError, UsageError
 from ..detection import FaceDetections
+from ..detection.detections import join
 from .association import Associate, AssociationConfig, associate, iou_matrix
 from .motion import FARTHEST_PX, BoxMotion, MotionConfig
 from .track_states import TrackStates
 from .tracked_faces import TrackedFaces
 
 _MIN_VISIBLE = 0.5  # a face that is mostly outside the frame is not shown where nobody found it
+_MIN_INSIDE_PX = 1.0  # of a box in the frame along both axes: less may be rounded off when it is cropped
+_MAX_SIDE = 2.0  # of a box, in longer sides of the frame
 _TAKEN_IOU = 0.2  # a box that overlaps with a found face by more shows that face
 
 
@@ -84,7 +87,7 @@ class FaceTracker:
 
     @property
     def ignored(self) -> int:
-        """Detections left out so far: a box or score that is no number, an empty box, or one outside the frame."""
+        """Detections left out so far: no numbers, an empty box, one outside the frame or more than twice as large."""
         return self._ignored
 
     def update(self, detections: FaceDetections, time_s: float, frame_size: tuple[int, int]) -> TrackedFaces:
@@ -142,9 +145,7 @@ class FaceTracker:
         self._time_s, self._frame_size = time_s, frame_size
 
     def _usable(self, detections: FaceDetections, frame_size: tuple[int, int]) -> FaceDetections:
-        boxes = detections.boxes
-        is_number = (np.abs(boxes) < FARTHEST_PX).all(axis=1) & np.isfinite(detections.scores)
-        usable = is_number & (boxes[:, 2:] > boxes[:, :2]).all(axis=1) & _touches(boxes, frame_size)
+        usable = _may_be_faces(detections.boxes, frame_size) & np.isfinite(detections.scores)
         if usable.all():
             return detections
         self._ignored += int(np.count_nonzero(~usable))
@@ -152,7 +153,7 @@ class FaceTracker:
 
     def _retire(self, frame_size: tuple[int, int]) -> None:
         is_remembered = self._time_s - self._tracks.seen_s <= self._config.max_lost_s
-        self._keep(is_remembered & _touches(self._motion.boxes(), frame_size))
+        self._keep(is_remembered & _is_visible(self._motion.boxes(), frame_size))
 
     def _keep(self, rows: npt.NDArray[np.bool_]) -> None:
         if not rows.all():
@@ -183,8 +184,8 @@ class FaceTracker:
         moved = np.flatnonzero(is_shown)
         rows = np.concatenate([row_of[in_tracks], moved])
         faces = TrackedFaces(
-            detections=_joined(
-                detections.select(in_tracks), self._tracks.detections_at(moved, boxes[moved], inside[moved])
+            detections=join(
+                [detections.select(in_tracks), self._tracks.detections_at(moved, boxes[moved], inside[moved])]
             ),
             ids=self._tracks.ids[rows],
             age_s=(self._time_s - self._tracks.born_s[rows]).astype(np.float32),
@@ -204,22 +205,18 @@ class FaceTracker:
         return lingers
 
 
-def _touches(boxes: npt.NDArray[np.float32], frame_size: tuple[int, int]) -> npt.NDArray[np.bool_]:
-    touches: npt.NDArray[np.bool_] = (boxes[:, 2:] > 0.0).all(axis=1) & (boxes[:, :2] < np.asarray(frame_size)).all(
-        axis=1
-    )
-    return touches
+def _may_be_faces(boxes: npt.NDArray[np.float32], frame_size: tuple[int, int]) -> npt.NDArray[np.bool_]:
+    bounded = np.clip(boxes, -FARTHEST_PX, FARTHEST_PX)  # infinities would warn
+    sides = bounded[:, 2:] - bounded[:, :2]
+    has_size = np.all((sides > 0.0) & (sides <= _MAX_SIDE * max(frame_size)), axis=1)
+    return np.asarray(has_size & _is_visible(bounded, frame_size), np.bool_)  # comparisons with NaN are False
+
+
+def _is_visible(boxes: npt.NDArray[np.float32], frame_size: tuple[int, int]) -> npt.NDArray[np.bool_]:
+    inside = np.minimum(boxes[:, 2:], np.asarray(frame_size)) - np.maximum(boxes[:, :2], 0.0)
+    return np.asarray(np.all(inside > _MIN_INSIDE_PX, axis=1), np.bool_)
 
 
 def _areas(boxes: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
     areas: npt.NDArray[np.float32] = (boxes[:, 2:] - boxes[:, :2]).prod(axis=1)
     return areas
-
-
-def _joined(first: FaceDetections, second: FaceDetections) -> FaceDetections:
-    landmarks = None
-    if first.landmarks is not None and second.landmarks is not None:
-        landmarks = np.concatenate([first.landmarks, second.landmarks])
-    return FaceDetections(
-        np.concatenate([first.boxes, second.boxes]), np.concatenate([first.scores, second.scores]), landmarks
-    )

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from fsrfer.core.crop import crop_faces
 from fsrfer.core.errors import InputSpecError, UsageError
 from fsrfer.runtime.detection import FaceDetections
 from fsrfer.runtime.tracking import FaceTracker, TrackerConfig
@@ -199,15 +200,23 @@ def test_a_frame_without_a_time_is_refused_and_harms_nothing(make_detections, ti
 def test_what_is_no_face_in_the_frame_is_left_out_and_counted(make_detections):
     inf, nan = np.float32(np.inf), np.float32(np.nan)
     boxes = np.array(
-        [[90, 90, 110, 110], [0, 0, inf, inf], [50, 50, 60, 60], [10, 10, 10, 30], [-50, 0, -20, 9], [0, 0, 9, 3e7]],
+        [
+            [90, 90, 110, 110],
+            [0, 0, inf, inf],
+            [50, 50, 60, 60],
+            [10, 10, 10, 30],
+            [-50, 0, -20, 9],
+            [0, 0, 9, 3e7],
+            [639.5, 0, 660, 20],
+        ],
         np.float32,
     )
-    scores = np.array([0.9, 0.9, nan, 0.9, 0.9, 0.9], np.float32)
+    scores = np.array([0.9, 0.9, nan, 0.9, 0.9, 0.9, 0.9], np.float32)
     tracker = FaceTracker()
     for step in range(3):
         faces = tracker.update(FaceDetections(boxes, scores), step / 10, SIZE)
         assert faces.ids.tolist() == [1]
-    assert tracker.ignored == 15
+    assert tracker.ignored == 18
     np.testing.assert_allclose(tracker.predict(0.3, SIZE).detections.boxes, boxes[:1], atol=0.5)
 
 
@@ -243,6 +252,7 @@ def test_whatever_comes_results_are_sound(seed):
         assert ((boxes[:, 2:] > 0) & (boxes[:, :2] < limits[:2]) & (boxes[:, 2:] > boxes[:, :2])).all()
         moved = boxes[~faces.is_detected]
         assert ((moved >= 0) & (moved <= limits)).all()
+        assert len(crop_faces(np.zeros((SIZE[1], SIZE[0]), np.uint8), boxes, 0.1)) == len(faces)
         begun |= live
 
 
