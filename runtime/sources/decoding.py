@@ -16,6 +16,7 @@ import av.video.stream
 import cv2
 import numpy as np
 import numpy.typing as npt
+from av.stream import Disposition
 
 from ...core.errors import SourceError
 from .counters import SourceCounters
@@ -64,7 +65,7 @@ def decoded_images(
     settings: SourceSettings,
     counters: SourceCounters,
 ) -> Generator[TimedImage | None, None, None]:
-    """Decode the best video stream of an open container.
+    """Decode the largest video stream of an open container.
 
     What is damaged is left out and counted: a face in it would not be the one before the camera.
 
@@ -109,11 +110,13 @@ def decoded_images(
 def _video_stream(
     container: av.container.InputContainer, name: str, *, is_live: bool, threads: int
 ) -> av.video.stream.VideoStream:
-    stream = container.streams.best("video")
-    if not isinstance(stream, av.video.stream.VideoStream):
+    # Of the renditions of an HLS stream the largest: small faces want its pixels. The cover of a song is no video.
+    candidates = [video for video in container.streams.video if not video.disposition & Disposition.attached_pic]
+    if not candidates:
         raise SourceError(f"{name} has no video", found=f"{len(container.streams)} streams of other kinds")
+    stream = max(candidates, key=lambda video: video.codec_context.width * video.codec_context.height)
     for other in container.streams:
-        # Or all renditions of an HLS stream are fetched. Older versions of PyAV do not know this.
+        # Or all renditions are fetched. Older versions of PyAV do not know this.
         if other is not stream and hasattr(other, "discard"):
             other.discard = type(other.discard).all
     context = stream.codec_context

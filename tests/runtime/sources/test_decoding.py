@@ -10,6 +10,7 @@ import av
 import cv2
 import numpy as np
 import pytest
+from av.stream import Disposition
 
 from fsrfer.core.errors import SourceError
 from fsrfer.runtime.sources import SourceSettings, open_source, parse_source
@@ -129,6 +130,24 @@ def test_sound_alone_is_no_video(tmp_path):
         container.mux(stream.encode(frame))
         container.mux(stream.encode(None))
     with pytest.raises(SourceError, match=r"has no video; found 1 streams of other kinds"):
+        read(path)
+
+
+def test_the_cover_of_a_song_is_no_video(tmp_path):
+    path = tmp_path / "song.mp4"
+    with av.open(str(path), "w") as container:
+        sound = container.add_stream("aac", rate=48_000)
+        sound.layout = "mono"
+        cover = container.add_stream("mjpeg", rate=1)
+        cover.width, cover.height, cover.pix_fmt = 640, 640, "yuvj420p"
+        cover.disposition = Disposition.attached_pic.value
+        container.mux(cover.encode(av.VideoFrame.from_ndarray(np.zeros((640, 640, 3), np.uint8), format="rgb24")))
+        container.mux(cover.encode(None))
+        frame = av.AudioFrame.from_ndarray(np.zeros((1, 1024), np.float32), format="fltp", layout="mono")
+        frame.sample_rate, frame.pts = 48_000, 0
+        container.mux(sound.encode(frame))
+        container.mux(sound.encode(None))
+    with pytest.raises(SourceError, match=r"has no video; found 2 streams of other kinds"):
         read(path)
 
 

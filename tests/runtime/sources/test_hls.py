@@ -56,6 +56,31 @@ class Broadcast:
         self._thread.join()
 
 
+def write_rendition(folder, name, size):
+    options = {"hls_time": "1", "hls_list_size": "0", "hls_segment_filename": str(folder / f"{name}%d.ts")}
+    with av.open(str(folder / f"{name}.m3u8"), "w", format="hls", options=options) as container:
+        stream = container.add_stream("libx264", rate=25, options={"g": "25", "sc_threshold": "0"})
+        stream.width, stream.height, stream.pix_fmt = *size, "yuv420p"
+        for index in range(250):
+            picture = np.full((size[1], size[0], 3), index % 200, np.uint8)
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(picture, format="rgb24")))
+        container.mux(stream.encode(None))
+
+
+def test_of_several_renditions_the_largest_is_read(web_server, tmp_path):
+    write_rendition(tmp_path, "low", (96, 64))
+    write_rendition(tmp_path, "high", (192, 128))
+    (tmp_path / "master.m3u8").write_text(
+        "#EXTM3U\n"
+        "#EXT-X-STREAM-INF:BANDWIDTH=100000,RESOLUTION=96x64\nlow.m3u8\n"
+        "#EXT-X-STREAM-INF:BANDWIDTH=400000,RESOLUTION=192x128\nhigh.m3u8\n"
+    )
+    source = open_source(SourceSpec(SourceKind.NETWORK, "tv", f"{web_server}/master.m3u8"))
+    frames = list(source.frames(threading.Event()))
+    assert len(frames) == 250
+    assert {(frame.width, frame.height, frame.clock) for frame in frames} == {(192, 128, Clock.STREAM)}
+
+
 @pytest.mark.slow
 def test_segments_are_spread_out_and_a_stop_of_the_broadcast_is_noticed(web_server, tmp_path, caplog):
     settings = SourceSettings(read_timeout_s=3.0)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+from dataclasses import fields
+
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -178,3 +181,30 @@ def _quoted(value):
     if value is None:
         return "1"
     return '"' + "".join(f"\\U{ord(character):08X}" for character in value) + '"'
+
+
+def test_the_example_is_read(request, monkeypatch):
+    monkeypatch.setenv("CAMERA_PASSWORD", "geheim")
+    specs = read_source_file(request.config.rootpath / "examples" / "cameras.toml")
+    assert [spec.name for spec in specs] == ["entrance", "hall", "parking", "desk"]
+    assert specs[1].settings == SourceSettings(max_fps=5.0, min_face_px=10.0, detector_side=1920)
+    assert specs[2].settings.keep_trying
+
+
+def test_the_documentation_names_every_setting(request):
+    page = (request.config.rootpath / "docs" / "sources.md").read_text(encoding="utf-8")
+    documented = re.findall(r"^\| `(\w+)` \| ([^|]+) \|", page, re.MULTILINE)
+    assert [name for name, _ in documented] == [setting.name for setting in fields(SourceSettings)]
+    defaults = {name: default.strip('"` ') for name, default in documented}
+    assert (float(defaults["start_timeout_s"]), float(defaults["read_timeout_s"])) == (10.0, 6.0)
+    assert (SourceSettings().start_timeout_s, SourceSettings().read_timeout_s) == (10.0, 6.0)
+
+
+def test_the_tables_of_the_documentation_are_read(request, write, monkeypatch):
+    monkeypatch.setenv("CAMERA_PASSWORD", "geheim")
+    page = (request.config.rootpath / "docs" / "sources.md").read_text(encoding="utf-8")
+    many, pipeline = re.findall(r"```toml\n(.*?)```", page, re.DOTALL)
+    assert [spec.settings.max_fps for spec in read_source_file(write(many))] == [12.5, 5.0]
+    (spec,) = read_source_file(write(pipeline))
+    assert spec.kind is SourceKind.PIPELINE
+    assert "user-pw=geheim protocols=tcp latency=100 ! rtph264depay" in spec.location
