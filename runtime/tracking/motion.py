@@ -2,7 +2,7 @@
 
 A box is its centre and the logarithms of its width and height. Each of the four moves on its own with a velocity that
 fades: an integrated Ornstein-Uhlenbeck process (Johnson et al., "Continuous-time correlated random walk model for
-animal telemetry data", Ecology 89(5), 2008, eqs. 5 and 6). Compared with the constant velocity of SORT (Bewley et al.,
+animal telemetry data", Ecology 89(5), 2008). Compared with the constant velocity of SORT (Bewley et al.,
 arXiv 1602.00763), from which it does not differ over a few frames,
 
 - a step is exact for any length: two steps of half the time give the same as one, so dropped frames and uneven rates

@@ -18,6 +18,9 @@ from .track_table import Ids, TrackTable, check_ids
 from .tracked_faces import TrackedFaces
 
 
+_TICK_S = 1e-3  # Unix times are rounded: a frame must not be let pass for want of a microsecond
+
+
 @dataclass(frozen=True)
 class ReadingConfig:
     """When a face is read again.
@@ -98,7 +101,7 @@ class ReadingPolicy:
         rows = self._tracks.touch(tracked.ids, time_s)
         quality = np.nan_to_num(quality)
         due_s = self._due_s(rows, quality, time_s)
-        wanted = np.flatnonzero((due_s <= time_s) & (tracked.is_detected | self._config.reads_predicted))
+        wanted = np.flatnonzero((due_s <= time_s + _TICK_S) & (tracked.is_detected | self._config.reads_predicted))
         most_urgent = np.lexsort((-quality[wanted], due_s[wanted]))[: self._config.max_faces]
         chosen = np.zeros(len(tracked), np.bool_)
         chosen[wanted[most_urgent]] = True

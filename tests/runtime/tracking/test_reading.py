@@ -40,6 +40,13 @@ def test_old_readings_are_renewed(chosen):
     assert chosen(policy, [1, 2], 1.0) == [1, 2]
 
 
+def test_rounding_of_unix_times_costs_no_frame(chosen):
+    policy = ReadingPolicy(ReadingConfig(max_age_s=0.3))
+    start_s = 1_764_000_000.0
+    read = [index for index in range(30) if chosen(policy, [1], start_s + index / 10)]
+    assert read == list(range(0, 30, 3))
+
+
 def test_uncertain_ones_are_renewed_sooner(chosen):
     policy = ReadingPolicy(CONFIG)
     chosen(policy, [1, 2, 3], 0.0)
