@@ -17,6 +17,7 @@ class SourceCounters:
         skipped: Frames that the cap on the rate left out.
         decode_errors: Packets that could not be decoded, and frames that came out damaged.
         damaged: Frames left out since they build on one that was damaged or missing.
+        behind: Packets of a live stream left out undecoded, to catch up with it.
         hung: Reads that did not end in time and were left behind.
 
     Args:
@@ -27,6 +28,7 @@ class SourceCounters:
         self.skipped = 0
         self.decode_errors = 0
         self.damaged = 0
+        self.behind = 0
         self.hung = 0
         self._name = name
 
@@ -36,11 +38,18 @@ class SourceCounters:
         if self.decode_errors == 1:
             _LOGGER.warning("%s: a frame cannot be decoded and is left out; further ones are only counted", self._name)
 
+    def note_behind(self) -> None:
+        """Count a packet that is left out to catch up, and say so the first time."""
+        self.behind += 1
+        if self.behind == 1:
+            _LOGGER.warning("%s comes faster than it is decoded here; frames are left out to catch up", self._name)
+
     def as_mapping(self) -> Mapping[str, int]:
         """Return the counts by their names."""
         return {
             "skipped": self.skipped,
             "decode_errors": self.decode_errors,
             "damaged": self.damaged,
+            "behind": self.behind,
             "hung": self.hung,
         }

@@ -19,6 +19,7 @@ import numpy.typing as npt
 from av.stream import Disposition
 
 from ...core.errors import SourceError
+from .catch_up import CatchUp
 from .counters import SourceCounters
 from .damage import CutOffJpegs, DamageGate
 from .rate_cap import RateCap
@@ -64,6 +65,7 @@ def decoded_images(
     is_live: bool,
     settings: SourceSettings,
     counters: SourceCounters,
+    catch_up: CatchUp | None = None,
 ) -> Generator[TimedImage | None, None, None]:
     """Decode the largest video stream of an open container.
 
@@ -75,10 +77,11 @@ def decoded_images(
         is_live: Decode for low latency instead of throughput, and keep the deadline for packets.
         settings: Its deadlines, threads and cap on the rate.
         counters: Count what is left out.
+        catch_up: Leaves out what there is no time to decode; None decodes all.
 
     Yields:
-        The images, and None for each that the cap on the rate left out, or that is damaged in a recording: frames of a
-        recording are numbered by their place, and damage is no sign of life of a camera.
+        The images, and None for each that the cap on the rate or ``catch_up`` left out, or that is damaged in a
+        recording: frames of a recording are numbered by their place, and damage is no sign of life of a camera.
 
     Raises:
         SourceError: It has no video stream, or none of its packets could be decoded.
@@ -90,6 +93,10 @@ def decoded_images(
     converter = av.video.reformatter.VideoReformatter()
     broken, is_empty = 0, True
     for packet in packets:
+        if catch_up is not None and _is_left_out(packet, catch_up):
+            counters.note_behind()
+            yield None
+            continue
         frames = decoder.decode(packet)
         if frames is None:
             broken += 1
@@ -142,6 +149,13 @@ def _timely_packets(
         if packet.stream is stream:
             yield packet
             begin_s = time.monotonic()
+
+
+def _is_left_out(packet: av.Packet[Any], catch_up: CatchUp) -> bool:
+    stamp = packet.pts if packet.dts is None else packet.dts
+    if stamp is None or packet.time_base is None:
+        return False
+    return catch_up.leaves_out(float(stamp * packet.time_base), time.monotonic(), is_key=packet.is_keyframe)
 
 
 class _PacketDecoder:

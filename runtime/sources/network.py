@@ -10,6 +10,7 @@ import av.error
 
 from ...core.errors import SourceError
 from .address import redact_address, scheme_of
+from .catch_up import CatchUp
 from .connection import Connection
 from .counters import SourceCounters
 from .decoding import decoded_images, opened, reason_of
@@ -100,11 +101,13 @@ def _images(
 ) -> Generator[TimedImage | None, None, None]:
     # Where a format has no time stamps (MJPEG, bare H.264), FFmpeg invents 25 a second, whatever the camera's rate.
     has_times = is_recording or not container.format.flags & _NO_TIMESTAMPS
-    pacer = Pacer() if not is_recording and container.format.name in _SEGMENTED else None
+    is_segmented = container.format.name in _SEGMENTED
+    pacer = Pacer() if is_segmented and not is_recording else None
+    catch_up = CatchUp() if has_times and not is_segmented and not is_recording else None
     with container:
         try:
             for timed in decoded_images(
-                container, name, is_live=not is_recording, settings=settings, counters=counters
+                container, name, is_live=not is_recording, settings=settings, counters=counters, catch_up=catch_up
             ):
                 if timed is None:
                     yield None
