@@ -17,7 +17,6 @@ from ...core.errors import InputSpecError, UsageError
 from .track_table import Ids, TrackTable, check_ids
 from .tracked_faces import TrackedFaces
 
-
 _TICK_S = 1e-3  # Unix times are rounded: a frame must not be let pass for want of a microsecond
 
 
