@@ -686,10 +686,8 @@ def fusion_by_weight(faces: Sequence[tuple[np.ndarray, str]]) -> dict[str, Any]:
         table[name] = {key: fused(readings[:, part], weight[:, part], truth) for key, part in subsets.items()}
     print(f"{'accuracy, NLL of combined readings':<46}" + "".join(f"{name:>34}" for name in subsets))
     for name, row in table.items():
-        print(
-            f"{name:<46}"
-            + "".join(f"{cell['accuracy']:>25.3f}{cell.get('nll', np.nan):>9.3f}" for cell in row.values())
-        )
+        cells = (f"{cell['accuracy']:>25.3f}{cell.get('nll', ''):>9}" for cell in row.values())
+        print(f"{name:<46}{''.join(cells)}", flush=True)
     return table
 
 
