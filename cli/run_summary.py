@@ -16,6 +16,12 @@ from ..runtime.sources import DropReason, SourceSpec, SourceStatus
 from .console import NOTES
 from .face_finding import describe_faces
 
+_COUNTERS = {
+    "skipped": "skipped by max_fps",
+    "damaged": "damaged and not shown",
+    "behind": "skipped to catch up",
+    "hung": "reads that hung",
+}
 _DROPS = {DropReason.REPLACED: "dropped for newer ones", DropReason.STALE: "dropped as too old"}
 
 
@@ -78,6 +84,7 @@ def summarize(report: PipelineReport, queued: Sequence[QueuedSink]) -> None:
 
 def _details(source: SourceStatus, report: PipelineReport) -> list[str]:
     details = [f"{count} frames {_DROPS[reason]}" for reason, count in source.drops.items() if count]
+    details += [f"{count} {_COUNTERS[name]}" for name, count in source.counters.items() if count and name in _COUNTERS]
     if source.reconnects:
         details.append(f"{source.reconnects} reconnects")
     ages = report.result_age_s.get(source.name)

@@ -19,7 +19,7 @@ _LOGGER = logging.getLogger(__name__)
 
 _POLL_S = 0.1
 _JOIN_S = 2.0
-_SILENCE_S = 5.0
+_SILENCE_S = 8.0  # more than the time after which a source is opened again
 
 
 class FrameCollector:
@@ -224,6 +224,7 @@ class _Reader:
             reconnects=self._source.reconnects,
             error=self._error,
             seen_s=self._seen_s,
+            counters=dict(getattr(self._source, "counters", {})),  # a user's own source need not count
         )
 
     def _state(self) -> SourceState:
@@ -249,7 +250,7 @@ class _Reader:
                         break
         except SourceError as problem:
             _LOGGER.error("%s", problem)
-            error = problem
+            error = problem.with_traceback(None)  # which holds the last frame
         except BaseException as problem:  # noqa: BLE001 (carried to the thread that takes frames, and raised there)
             defect = problem
         with self._changed:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
 
 from ...core.errors import SourceError
@@ -44,6 +44,8 @@ class SourceStatus:
         reconnects: How often its connection was lost and made again.
         error: Why it failed; None while it has not.
         seen_s: Unix time of its latest frame's arrival; None before.
+        counters: What else it counts, such as ``skipped`` by its rate cap, ``damaged``, ``hung``; docs/sources.md
+            describes them.
     """
 
     name: str
@@ -54,6 +56,7 @@ class SourceStatus:
     reconnects: int
     error: SourceError | None
     seen_s: float | None
+    counters: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def dropped(self) -> int:
