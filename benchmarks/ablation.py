@@ -1,6 +1,6 @@
 """What each part of ours is worth: the `edge` recipe, shortened, with one part left out at a time.
 
-python benchmarks/ablation.py --data ferplus:PATH --teacher benchmarks/weights/ferplus/full-size --output ablation
+python benchmarks/ablation.py --data ferplus:PATH --teacher benchmarks/weights/ferplus/mixed --output ablation
 
 All variants begin with the same teacher and are judged on the same test faces. Interrupt it whenever you like: what is
 trained stays, and a training that was cut off goes on. ``--variants`` runs some of them, so that several processes can
@@ -89,7 +89,7 @@ def main() -> None:
     """Train what is missing and print the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", required=True, help="data set, such as ferplus:PATH")
-    parser.add_argument("--teacher", type=Path, required=True, help="bundle of the full-size model")
+    parser.add_argument("--teacher", type=Path, required=True, help="bundle that stage 2 begins with")
     parser.add_argument("--output", type=Path, required=True, help="folder for the variants and ablation.md")
     parser.add_argument("--epochs", type=int, default=8, help="epochs of stage 2")
     parser.add_argument("--seed", type=int, default=0)

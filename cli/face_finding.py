@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 
 from ..core.errors import UsageError
 from ..runtime.detection import DetectorConfig, FaceDetector, TiledDetector, TilingConfig, open_detector
+from ..runtime.pipeline import PipelineOptions
 from ..runtime.recorded_boxes import RecordedBoxes
 from ..runtime.sources import SourceKind, SourceSpec
 
@@ -67,6 +68,20 @@ class FaceFinding:
             raise UsageError(
                 "--faces-only reads face crops", expected="pictures or folders of them", found=", ".join(moving)
             )
+
+
+def with_tracks_begun_by(detector: FaceDetector | RecordedBoxes | None, options: PipelineOptions) -> PipelineOptions:
+    """Let every face that is reported begin a track: who asks for weaker ones wants them followed as well.
+
+    Args:
+        detector: Where faces come from.
+        options: The pipeline's options.
+    """
+    if options.follow is None or detector is None:
+        return options
+    least = 0.0 if isinstance(detector, RecordedBoxes) else detector.score_threshold
+    tracker = replace(options.follow.tracker, high_score=min(options.follow.tracker.high_score, least))
+    return replace(options, follow=replace(options.follow, tracker=tracker))
 
 
 def describe_faces(detector: FaceDetector | RecordedBoxes | None) -> str:

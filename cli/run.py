@@ -17,7 +17,7 @@ from ..runtime.shipped import default_bundle_path
 from ..runtime.sources import open_source
 from . import run_options as opt
 from .console import NOTES
-from .face_finding import FaceFinding
+from .face_finding import FaceFinding, with_tracks_begun_by
 from .launch import log_level
 from .logs import LogFormat, configure_logs
 from .run_life import RunningService, read_sources
@@ -116,6 +116,7 @@ def run(
         opened = outputs.open(stack, specs, classifier)
         if record_calibration is not None:
             note(f"recording face crops into {record_calibration}: tell the people, and delete them afterwards")
+        options = with_tracks_begun_by(face_detector, options)
         pipeline = StreamPipeline([open_source(spec) for spec in specs], classifier, face_detector, options)
         _serve(stack, outputs, opened, pipeline, ModelInfo(precision.value, place, sha256, classifier.labels))
         service = RunningService(pipeline, sources, specs, keep_trying=keep_trying)
