@@ -33,7 +33,7 @@ class DetectorConfig:
         scales: How often the network looks at a frame, and how large: factors of the size that ``max_side`` and
             ``max_enlargement`` give, each above 0 and at most 1. What several looks agree on scores higher than what
             one of them sees alone, see :func:`~fsrfer.runtime.detection.fusion.fuse_looks`. None takes the detector's
-            own.
+            own, less those that would not enlarge the frame twice: they harm small faces.
         max_candidates: Most boxes of a look that enter non-maximum suppression; the best are taken.
         max_batch: Most pictures in one run of a graph whose batch is free. The default is right for a CPU, where a
             batch costs what its pictures cost one by one, and more memory; a GPU wants more.

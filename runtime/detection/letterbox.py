@@ -74,6 +74,11 @@ class Letterbox:
         room = min(input_size[0] / frame_size[0], input_size[1] / frame_size[1])
         return cls(frame_size, _scaled(frame_size, min(room, max_enlargement) * scale), input_size)
 
+    @property
+    def enlargement(self) -> float:
+        """Factor by which the frame grows."""
+        return max(self.scaled_size) / max(self.frame_size)
+
     def to_frame(self, points: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
         """Map points of the input to the frame.
 

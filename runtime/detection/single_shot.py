@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from copy import copy
 from dataclasses import dataclass, replace
@@ -25,6 +26,9 @@ Frame = npt.NDArray[np.uint8]
 _LEAST_SCORE_OF_A_LOOK = 0.3
 """Below it, what one of several looks sees vouches for nothing: recall is the same from 0.05 on."""
 
+_LEAST_ENLARGEMENT_OF_MORE_LOOKS = 1.9
+"""A further look that enlarges a frame by less misses small faces that the first one sees, and vouches against them."""
+
 
 class DetectionHead(Protocol):
     """What is particular to one family of detectors."""
@@ -47,7 +51,7 @@ class DetectionHead(Protocol):
 
     @property
     def scales(self) -> tuple[float, ...]:
-        """How often to look at a frame and how large, where the configuration does not say."""
+        """How often to look at a frame and how large, where the configuration does not say: the largest first."""
 
     @property
     def outputs(self) -> tuple[str, ...]:
@@ -146,11 +150,14 @@ class SingleShotDetector:
     def detect_batch(self, frames: Sequence[Frame]) -> list[FaceDetections]:
         """Find the faces of several frames; those with the same input size share runs of the graph."""
         seen: list[list[FaceDetections]] = [[] for _ in frames]
-        for batch in self._batches(self._looks(frames)):
+        looks = self._looks(frames)
+        counts = Counter(look.frame for look in looks)
+        for batch in self._batches(looks):
             outputs = self._run(frames, batch)
             for row, look in enumerate(batch):
                 of_frame = {name: outputs[name][row] for name in self._head.outputs}
-                seen[look.frame].append(self._decode(of_frame, look.letterbox))
+                least = self._threshold if counts[look.frame] == 1 else min(self._threshold, _LEAST_SCORE_OF_A_LOOK)
+                seen[look.frame].append(self._decode(of_frame, look.letterbox, least))
         return [self._finish(looks, size_of_frame(frame)) for looks, frame in zip(seen, frames, strict=True)]
 
     def __enter__(self) -> SingleShotDetector:
@@ -168,19 +175,22 @@ class SingleShotDetector:
         self._config = config
         self._threshold = self._head.score_threshold if config.score_threshold is None else config.score_threshold
         self._enlargement = self._head.max_enlargement if config.max_enlargement is None else config.max_enlargement
-        self._scales = config.scales or self._head.scales
 
     def _looks(self, frames: Sequence[Frame]) -> list[_Look]:
-        # Of a tiny frame, two scales may round to one size.
         looks = {
-            _Look(index, self._letterbox(frame, scale)): None
+            _Look(index, letterbox): None  # of a tiny frame, two scales may round to one size
             for index, frame in enumerate(frames)
-            for scale in self._scales
+            for letterbox in self._letterboxes(size_of_frame(frame))
         }
         return list(looks)
 
-    def _letterbox(self, frame: Frame, scale: float) -> Letterbox:
-        size = size_of_frame(frame)
+    def _letterboxes(self, frame_size: tuple[int, int]) -> list[Letterbox]:
+        if self._config.scales is not None:
+            return [self._letterbox(frame_size, scale) for scale in self._config.scales]
+        first, *more = (self._letterbox(frame_size, scale) for scale in self._head.scales)
+        return [first, *(letterbox for letterbox in more if letterbox.enlargement >= _LEAST_ENLARGEMENT_OF_MORE_LOOKS)]
+
+    def _letterbox(self, size: tuple[int, int], scale: float) -> Letterbox:
         height, width = self._input.shape[2:]
         if height is None or width is None:
             return Letterbox.within(
@@ -215,8 +225,7 @@ class SingleShotDetector:
             )
         return rows
 
-    def _decode(self, outputs: Mapping[str, Array], letterbox: Letterbox) -> FaceDetections:
-        least = self._threshold if len(self._scales) == 1 else min(self._threshold, _LEAST_SCORE_OF_A_LOOK)
+    def _decode(self, outputs: Mapping[str, Array], letterbox: Letterbox, least: float) -> FaceDetections:
         candidates = self._head.decode(outputs, letterbox.input_size, least)
         if len(candidates) > self._config.max_candidates:
             candidates = candidates.select(np.argsort(-candidates.scores, kind="stable")[: self._config.max_candidates])

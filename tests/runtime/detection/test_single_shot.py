@@ -229,3 +229,12 @@ def overlaps(box: np.ndarray, others: np.ndarray) -> np.ndarray:
     common = np.maximum(np.minimum(box[2:], others[:, 2:]) - np.maximum(box[:2], others[:, :2]), 0).prod(axis=1)
     areas = (others[:, 2:] - others[:, :2]).prod(axis=1)
     return common / ((box[2:] - box[:2]).prod() + areas - common)
+
+
+def test_yunet_looks_twice_only_where_both_looks_enlarge(yunet, group):
+    tiny = cv2.resize(group, (400, 300), interpolation=cv2.INTER_AREA)
+    once, twice = (yunet.with_config(DetectorConfig(scales=scales)) for scales in ((1.0,), (1.0, 2 / 3)))
+    for frame, same in ((tiny, twice), (group, once)):
+        np.testing.assert_array_equal(yunet.detect(frame).boxes, same.detect(frame).boxes)
+    assert not np.array_equal(once.detect(tiny).boxes, twice.detect(tiny).boxes)
+    assert not np.array_equal(once.detect(group).boxes, twice.detect(group).boxes)

@@ -189,4 +189,4 @@ def test_8k_frame_by_tiles(yunet, crowd):
     found = tiled.detect(grey)
     assert len(found) > 400
     assert found.boxes.max() <= 7680
-    assert len(found) > 1.5 * len(yunet.detect(grey))  # which sees the whole frame at 1280 px
+    assert len(found) > 1.2 * len(yunet.detect(grey))  # which sees the whole frame at 1280 px
