@@ -84,19 +84,22 @@ def marks(tmp_path_factory) -> Iterator[FaceDetector]:
 def crowds(draw, largest: int = 40):
     """A frame with marks, and the boxes of its faces: no two overlap by more than NMS allows, nor share a cell."""
     frame = np.zeros((FRAME_SIZE[1], FRAME_SIZE[0], 3), np.uint8)
-    boxes: list[tuple[float, float, float, float]] = []
+    boxes = np.zeros((0, 4), np.float32)
     for _ in range(draw(st.integers(1, 30))):
         w, h = draw(st.integers(4, largest)), draw(st.integers(4, largest))
         x, y = draw(st.integers(0, FRAME_SIZE[0] - 1)), draw(st.integers(0, FRAME_SIZE[1] - 1))
         near = frame[max(y - CELL, 0) : y + CELL, max(x - CELL, 0) : x + CELL]
-        cx, cy = x + 0.5, y + 0.5
-        box = (max(cx - w / 2, 0), max(cy - h / 2, 0), min(cx + w / 2, FRAME_SIZE[0]), min(cy + h / 2, FRAME_SIZE[1]))
-        others = np.array(boxes, np.float32).reshape(-1, 4)
-        apart = intersection_over_union(np.array([box], np.float32), others).max(initial=0.0) < 0.29
-        if apart and not near.any():
+        more = np.array([[x - w / 2, y - h / 2, x + w / 2, y + h / 2]], np.float32) + 0.5
+        # Overlaps count before the detector clips boxes to the frame, and after.
+        overlaps = [intersection_over_union(more, boxes), intersection_over_union(in_frame(more), in_frame(boxes))]
+        if max(overlap.max(initial=0.0) for overlap in overlaps) < 0.29 and not near.any():
             frame[y, x] = (255, w, h)
-            boxes.append(box)
-    return frame, np.array(boxes, np.float32)
+            boxes = np.concatenate([boxes, more])
+    return frame, in_frame(boxes)
+
+
+def in_frame(boxes: np.ndarray) -> np.ndarray:
+    return np.clip(boxes, 0, np.tile(np.float32(FRAME_SIZE), 2))
 
 
 def in_order(boxes: np.ndarray) -> np.ndarray:
