@@ -61,8 +61,8 @@ class EmbeddedServer(uvicorn.Server):
 
     def _cut_idle_connections(self) -> None:
         """Cut those that asked for nothing since they were looked at before: uvicorn would keep them forever."""
-        connections = [one for one in self.server_state.connections if isinstance(one, H11Protocol)]
-        idle = {connection for connection in connections if connection.cycle is None}
+        everything: set[object] = set(self.server_state.connections)  # WebSockets, too, where those are installed
+        idle = {one for one in everything if isinstance(one, H11Protocol) and one.cycle is None}
         for connection in idle & self._idle:
             connection.transport.abort()
         self._idle = idle
