@@ -61,10 +61,12 @@ class EmbeddedServer(uvicorn.Server):
 
     def _cut_idle_connections(self) -> None:
         """Cut those that asked for nothing since they were looked at before: uvicorn would keep them forever."""
-        everything: set[object] = set(self.server_state.connections)  # WebSockets, too, where those are installed
-        idle = {one for one in everything if isinstance(one, H11Protocol) and one.cycle is None}
-        for connection in idle & self._idle:
-            connection.transport.abort()
+        idle: set[H11Protocol] = set()
+        for connection in self.server_state.connections:  # WebSockets, too, where those are installed
+            if isinstance(connection, H11Protocol) and connection.cycle is None:
+                idle.add(connection)
+        for waiting in idle & self._idle:
+            waiting.transport.abort()
         self._idle = idle
 
     def _cut_connections(self) -> None:
