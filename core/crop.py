@@ -10,8 +10,8 @@ from .errors import InputSpecError
 
 Uint8Array = npt.NDArray[np.uint8]
 
-UPRIGHT_FROM_PX = 20.0
-"""Least side of a crop that is turned upright: below, landmarks lie where those of an upright face would."""
+UPRIGHT_FROM_PX = 16.0
+"""Least side of a crop that is turned upright: below, landmarks hardly follow the tilt of a face."""
 
 UPRIGHT_FROM_DEG = 12.0
 """Least tilt that is taken out: the model was trained on faces that are turned by up to 10 degrees."""

@@ -27,7 +27,7 @@ class DetectorConfig:
         min_face_px: Least longer side of a box, in pixels of the frame.
         max_side: Longest side of the network's input in pixels, before padding. A larger frame shrinks to it, a
             smaller one grows towards it: of the faces of 8 to 12 px, RetinaFace finds 5 % in a picture as it is, 36 %
-            in twice and 47 % in three times its size. Time grows with the square. A fixed input size overrides it.
+            in twice and 50 % in three times its size. Time grows with the square. A fixed input size overrides it.
         max_enlargement: Most that a frame grows, as a factor; None takes the detector's own, beyond which growing
             adds time and hardly a face.
         scales: How often the network looks at a frame, and how large: factors of the size that ``max_side`` and
