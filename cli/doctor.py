@@ -12,7 +12,7 @@ from rich.text import Text
 
 from ..core.environment import Environment
 from ..core.schema import to_mapping
-from ..runtime.detection import fetch_detector_weights
+from ..runtime.detection import fetch_detector_weights, fetch_yunet_weights
 from ..runtime.doctor import Diagnosis, diagnose
 from ..runtime.installation import MediaSupport
 from .console import NOTES, print_json
@@ -28,11 +28,16 @@ def doctor(
     fetch_detector: Annotated[
         bool, typer.Option("--fetch-detector", help="First download RetinaFace's weights into the cache.")
     ] = False,
+    fetch_yunet: Annotated[
+        bool, typer.Option("--fetch-yunet", help="First download YuNet's weights from its repository into the cache.")
+    ] = False,
 ) -> None:
     """Show what this machine has, and what is missing for which command.
 
     Something missing is no error: the exit code is 0 unless the download fails.
     """
+    if fetch_yunet:
+        NOTES.print(f"detector weights: {fetch_yunet_weights()}", markup=False, soft_wrap=True)
     if fetch_detector:
         NOTES.print(f"detector weights: {fetch_detector_weights()}", markup=False, soft_wrap=True)
     diagnosis = diagnose()

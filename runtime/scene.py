@@ -7,10 +7,11 @@ from dataclasses import dataclass, field
 import numpy as np
 import numpy.typing as npt
 
-from ..core.crop import crop_faces, square_boxes
+from ..core.crop import square_boxes
 from ..core.predictions import ExpressionPredictions
 from .batching import PendingFrame
 from .detection import FaceDetections
+from .face_crops import cut_faces
 from .frame import Frame
 from .results import FaceTracks, FrameResult
 from .tracking import (
@@ -77,7 +78,7 @@ class Scene:
             frame: The frame.
             tracked: Its faces.
         """
-        crops = crop_faces(frame.image, tracked.detections.boxes, self._crop_margin)
+        crops = cut_faces(frame.image, tracked.detections, self._crop_margin)
         is_read = self._policy.choose(tracked, frame.time_s, crop_quality(crops, tracked.detections))
         chosen = [crops[face] for face in np.flatnonzero(is_read)]
         return PendingFrame(frame, tracked.detections, chosen, tracked, is_read)

@@ -8,11 +8,11 @@ from dataclasses import replace
 import numpy as np
 import numpy.typing as npt
 
-from ..core.crop import crop_faces
 from ..core.predictions import ExpressionPredictions
 from .batching import PendingFrame
 from .classifier import ExpressionClassifier
 from .detection import FaceDetections
+from .face_crops import cut_faces
 from .frame import Frame
 from .results import FrameResult
 from .scene import FollowOptions, Scene
@@ -60,7 +60,7 @@ class Scenes:
         if self._follow is None or frame.is_still:
             found = FaceDetections.empty() if detections is None else detections
             with self._stages.measure(Stage.CROP):
-                return PendingFrame(frame, found, crop_faces(frame.image, found.boxes, self._crop_margin))
+                return PendingFrame(frame, found, cut_faces(frame.image, found, self._crop_margin))
         scene = self._scene_of(frame, self._follow)
         with self._stages.measure(Stage.TRACK):
             tracked = scene.follow(frame, detections)

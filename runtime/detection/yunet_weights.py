@@ -21,7 +21,7 @@ YUNET_SHA256 = "104ee26c71d5c270ce79a6b3dced91c91013260d29a6bf18f9296c5b8c4c2b12
 YUNET_REPOSITORY = "https://github.com/ShiqiYu/libfacedetection.train"
 YUNET_COMMIT = "dca340aa082c71081a68d17db8e58b33a58a914b"
 YUNET_URL = f"{YUNET_REPOSITORY}/raw/{YUNET_COMMIT}/onnx/yunet_n_dynamic.onnx"
-YUNET_FETCH_COMMAND = 'python -c "from fsrfer.runtime.detection import fetch_yunet_weights as fetch; fetch()"'
+YUNET_FETCH_COMMAND = "fsrfer doctor --fetch-yunet"
 
 _TIMEOUT_S = 60.0
 _LARGEST_BYTES = 16 * 2**20  # the file has 0.3 MB; an answer without end must not fill the memory
