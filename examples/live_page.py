@@ -7,6 +7,7 @@ python examples/live_page.py 0            on a free port, which is printed
 from __future__ import annotations
 
 import json
+import signal
 import sys
 import tempfile
 import threading
@@ -68,18 +69,18 @@ def draw_crowds(boxes: Path) -> list[CrowdCamera]:
 
 
 def main(port: int = 8080) -> None:
-    """Serve until Ctrl-C."""
+    """Serve until Ctrl-C, or until somebody ends the process."""
     with tempfile.TemporaryDirectory() as folder, open_bundle(default_bundle_path()) as classifier:
         cameras = draw_crowds(Path(folder, "boxes.jsonl"))
         options = PipelineOptions(groups=GroupConfig(window_s=5.0))
         pipeline = StreamPipeline(cameras, classifier, CrowdBoxes(Path(folder, "boxes.jsonl")), options)
         hub = LiveHub()
         with LiveServer(hub, pipeline.report, ServingOptions(port=port)) as server:
+            for number in (signal.SIGINT, signal.SIGTERM):
+                signal.signal(number, lambda *_: pipeline.stop())
             print(server.address, flush=True)
-            try:
-                pipeline.run([hub], window_sinks=[hub])
-            except KeyboardInterrupt:
-                print("ended")
+            pipeline.run([hub], window_sinks=[hub])
+    print("ended")
 
 
 if __name__ == "__main__":
