@@ -94,6 +94,7 @@ def test_the_table_of_used_attributes_is_complete(rtx):
     ordinary = {name for kind in (str, dict, list, set, bytes, memoryview, Path) for name in dir(kind)}
     # Names of our own objects and of `logging` that some class of TensorRT happens to have too.
     own = {
+        "BF16",
         "DEBUG",
         "compile",
         "device",
