@@ -180,19 +180,25 @@ export class Closeup {
     this.screen = new Screen(dialog.querySelector(".screen"), () => "large", () => LARGE_MS);
     this.sources = [];
     this.hasPictures = false;
-    dialog.querySelector("#back").addEventListener("click", () => dialog.close());
+    dialog.querySelector("#back").addEventListener("click", () => this.leave());
     dialog.querySelector("#previous").addEventListener("click", () => this.turn(-1));
     dialog.querySelector("#next").addEventListener("click", () => this.turn(1));
-    dialog.addEventListener("click", (event) => event.target === dialog && dialog.close());
+    dialog.addEventListener("click", (event) => event.target === dialog && this.leave());
     dialog.addEventListener("keydown", (event) => {
       if (event.key === "ArrowLeft") this.turn(-1);
       if (event.key === "ArrowRight") this.turn(1);
     });
     dialog.addEventListener("close", () => {
       this.screen.isVisible = false;
-      history.replaceState(null, "", location.pathname);
+      forgetHash();
     });
     addEventListener("hashchange", () => this.draw());
+  }
+
+  leave() {
+    // First the address: the event of closing comes later, and what is drawn in between would open it again.
+    forgetHash();
+    this.dialog.close();
   }
 
   get index() {
@@ -227,6 +233,10 @@ export class Closeup {
       element("div", {}, [element("dt", { text: name }), element("dd", { text: value })])));
     if (!this.dialog.open) this.dialog.showModal();
   }
+}
+
+function forgetHash() {
+  history.replaceState(null, "", location.pathname);
 }
 
 function facts(source) {
