@@ -87,7 +87,7 @@ def test_a_camera_may_be_killed_and_restarted_twenty_times(start_camera, caplog)
     said = warnings_about(caplog, "flapping")
     assert sum("connected again" in text for text in said) == 20
     assert sum("trying again" in text for text in said) == 20
-    assert len(said) == 40
+    assert len(said) <= 60  # a word more an outage at most, such as on damaged pictures; none a frame
     assert not warnings_about(caplog, "steady")
     assert "hunter2" not in caplog.text
 
