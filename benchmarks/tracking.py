@@ -46,6 +46,7 @@ from fsrfer.datasets.procedural import CrowdClip
 from fsrfer.datasets.realistic import realistic_face
 from fsrfer.runtime import default_bundle_path, open_bundle
 from fsrfer.runtime.detection import DetectorConfig, FaceDetections, open_detector
+from fsrfer.runtime.detection.nms import intersection_over_union
 from fsrfer.runtime.tracking import (
     ExpressionSmoother,
     FaceTracker,
@@ -58,7 +59,7 @@ from fsrfer.runtime.tracking import (
 )
 from fsrfer.runtime.tracking import association as likelihood
 from fsrfer.runtime.tracking.assignment import assign
-from fsrfer.runtime.tracking.association import associate, iou_matrix
+from fsrfer.runtime.tracking.association import associate
 from fsrfer.runtime.tracking.quality import sharpness, size_quality
 
 SECTIONS = ("identities", "speed", "smoothing", "evidence", "clips")
@@ -200,7 +201,7 @@ class Cautious(FaceTracker):
 
 def associate_by_iou(expected: np.ndarray, _spread_px: np.ndarray, found: np.ndarray, _config: Any) -> Pairs:
     """Assign by intersection over union of at least 0.1."""
-    overlap = iou_matrix(expected, found)
+    overlap = intersection_over_union(expected, found)
     rows, columns = np.nonzero(overlap >= 0.1)
     return assign(rows, columns, overlap[rows, columns].astype(np.float64))
 
@@ -326,7 +327,7 @@ def score(scene: Any, found: Sequence[Found | None], every: int = 1) -> Score:
     faces = boxes = hits = switches = fragments = 0
     for truth, reported in zip(scene.truths[::every], found[::every], strict=True):
         assert reported is not None
-        overlap = iou_matrix(truth.boxes, reported[0])
+        overlap = intersection_over_union(truth.boxes, reported[0])
         rows, columns = np.nonzero(overlap >= MIN_IOU)
         together.update(zip(truth.ids[rows].tolist(), reported[1][columns].tolist(), strict=True))
         # As CLEAR MOT has it: who was together stays together while they overlap.
@@ -548,7 +549,7 @@ def follow_crowd(
             faces = tracker.update(detector.find(truth, size, rng), now, size)
         else:
             faces = tracker.predict(now, size)
-        overlap = iou_matrix(faces.detections.boxes, truth.boxes)
+        overlap = intersection_over_union(faces.detections.boxes, truth.boxes)
         known = overlap.max(axis=1, initial=0.0) >= 0.3
         faces, owners = faces.select(known), truth.ids[overlap[known].argmax(axis=1)].tolist()
         target = np.array([labels[owner] for owner in owners], np.int64)

@@ -8,7 +8,7 @@ from dataclasses import dataclass, fields, replace
 from pathlib import Path
 
 from ..core.errors import UsageError
-from ..runtime.detection import DetectorConfig, FaceDetector, TiledDetector, TilingConfig, open_detector
+from ..runtime.detection import DetectorConfig, FaceDetector, TilingConfig, open_detector
 from ..runtime.pipeline import PipelineOptions
 from ..runtime.recorded_boxes import RecordedBoxes
 from ..runtime.sources import SourceKind, SourceSpec
@@ -48,10 +48,11 @@ class FaceFinding:
             return RecordedBoxes(Path(name.removeprefix(_BOXES)))
         chosen = {"score_threshold": self.min_score, "min_face_px": self.min_face_px, "max_side": self.side}
         config = DetectorConfig(**{key: value for key, value in chosen.items() if value is not None})  # type: ignore[arg-type]
-        detector: FaceDetector = stack.enter_context(open_detector(name, config, threads=threads))
-        if self.tile is None:
-            return detector
-        return TiledDetector(detector, TilingConfig(self.tile, overlap=min(TilingConfig.overlap, self.tile // 2)))
+        tiling = None
+        if self.tile is not None:
+            tiling = TilingConfig(self.tile, overlap=min(TilingConfig.overlap, self.tile // 2))
+        detector: FaceDetector = stack.enter_context(open_detector(name, config, tiling=tiling, threads=threads))
+        return detector
 
     def check_unused(self, specs: Sequence[SourceSpec]) -> None:
         """Check that ready-made crops can be read without any of this.

@@ -22,7 +22,7 @@ from .launch import log_level
 from .logs import LogFormat, configure_logs
 from .run_life import RunningService, read_sources
 from .run_outputs import OpenOutputs, Outputs, raise_failures, serving_options
-from .run_summary import backend_name, describe, describe_sources, graph_name, graph_sha256, note, summarize
+from .run_summary import backend_name, describe, describe_sources, graph_name, note, summarize
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, rich_markup_mode=None)
 
@@ -110,7 +110,6 @@ def run(
         )
         face_detector = None if faces_only else finding.open(stack, threads)
         place = backend_name(backend, provider)
-        sha256 = graph_sha256(classifier.manifest, precision, provider)
         describe(bundle, graph_name(precision, backend, provider, engine=engine), precision, place, face_detector)
         describe_sources(specs)
         opened = outputs.open(stack, specs, classifier)
@@ -118,7 +117,8 @@ def run(
             note(f"recording face crops into {record_calibration}: tell the people, and delete them afterwards")
         options = with_tracks_begun_by(face_detector, options)
         pipeline = StreamPipeline([open_source(spec) for spec in specs], classifier, face_detector, options)
-        _serve(stack, outputs, opened, pipeline, ModelInfo(precision.value, place, sha256, classifier.labels))
+        model = ModelInfo(precision.value, place, classifier.model_sha256, classifier.labels)
+        _serve(stack, outputs, opened, pipeline, model)
         service = RunningService(pipeline, sources, specs, keep_trying=keep_trying)
         with service.handling_signals():
             report = pipeline.run(opened.results, window_sinks=opened.windows, tick=service.tick)

@@ -6,17 +6,20 @@ import logging
 import os
 import signal
 import sys
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from types import FrameType
 
-from ..core.errors import FsrferError, SourceError
+from ..core.errors import FsrferError
 from ..runtime.pipeline import StreamPipeline
 from ..runtime.service_manager import ServiceManager
-from ..runtime.sources import SourceSpec, changes, open_source, parse_sources
+from ..runtime.sources import SourceSpec, SourceState, changes, open_source, parse_sources
 
 _LOGGER = logging.getLogger(__name__)
+
+_STATUS_INTERVAL_S = 10.0
 
 
 def read_sources(texts: Sequence[str], *, keep_trying: bool) -> tuple[SourceSpec, ...]:
@@ -55,6 +58,7 @@ class RunningService:
         self._manager = ServiceManager()
         self._wants_reload = False
         self._is_ready = False
+        self._next_status_s = 0.0
 
     def tick(self) -> None:
         """Do what is due; called about twice a second by the pipeline."""
@@ -64,6 +68,7 @@ class RunningService:
         if self._wants_reload:
             self._wants_reload = False
             self._reload()
+        self._tell_status()
         self._manager.alive()
 
     @contextmanager
@@ -95,13 +100,19 @@ class RunningService:
                 signal.signal(number, handler)
             self._manager.stopping()
 
+    def _tell_status(self) -> None:
+        now_s = time.monotonic()
+        if self._manager.is_listening and now_s >= self._next_status_s:
+            self._next_status_s = now_s + _STATUS_INTERVAL_S
+            report = self._pipeline.report()
+            up = sum(source.state is SourceState.UP for source in report.sources)
+            self._manager.status(f"{up} of {len(report.sources)} sources up, {report.frames} frames so far")
+
     def _reload(self) -> None:
         """Read the sources again; where that fails, all stay as they are."""
         self._manager.reloading()
         try:
             specs = read_sources(self._texts, keep_trying=self._keep_trying)
-            if not specs:
-                raise SourceError("no source is left", expected="one or more")
         except FsrferError as problem:
             _LOGGER.error("the sources stay as they are: %s", problem)
         else:

@@ -19,7 +19,6 @@ from ..runtime.sinks import (
     BackgroundSink,
     CalibrationRecorder,
     JsonLinesSink,
-    PublishingSink,
     QueuedSink,
     ResultSink,
     SinkError,
@@ -29,8 +28,6 @@ from ..runtime.sinks import (
 from ..runtime.sources import SourceKind, SourceSpec
 from .console import NOTES
 from .progress_sink import ProgressSink
-
-LIVE_KINDS = frozenset({SourceKind.CAMERA, SourceKind.NETWORK, SourceKind.PIPELINE})
 
 _STDOUT = "stdout"
 _TOKEN_VARIABLE = "FSRFER_TOKEN"
@@ -103,7 +100,7 @@ class Outputs:
             specs: What is read.
             classifier: What reads it.
         """
-        is_live = any(spec.kind in LIVE_KINDS for spec in specs)
+        is_live = any(spec.may_be_live for spec in specs)
         sinks: list[ResultSink] = []
         for name, sink in self._own(stack, specs, classifier):
             # Whoever reads a recording waits for a slow sink, and learns of a broken one at once. So does a reader of
@@ -116,7 +113,7 @@ class Outputs:
             hub = stack.enter_context(LiveHub(blur_faces=self.blur_faces, aggregate_only=self.aggregate_only))
             sinks.append(hub)
         windows = tuple(sink for sink in sinks if isinstance(sink, WindowSink))
-        queued = tuple(sink for sink in sinks if isinstance(sink, (BackgroundSink, PublishingSink)))
+        queued = tuple(sink for sink in sinks if isinstance(sink, QueuedSink))
         if NOTES.is_terminal and not NOTES.quiet and not (self.lines is None and sys.stdout.isatty()):
             sinks.append(stack.enter_context(ProgressSink(NOTES)))
         return OpenOutputs(() if self.aggregate_only else tuple(sinks), windows, queued, hub)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from ..core.bundle import BundleManifest
 from ..core.options import Backend, Precision, Provider
 from ..runtime.detection import FaceDetector
 from ..runtime.opening import artifact_for
@@ -35,11 +34,6 @@ def graph_name(precision: Precision, backend: Backend, provider: Provider, *, en
     if backend is Backend.ONNXRUNTIME and not engine:
         return artifact_for(precision, provider.names).file_name
     return "engine for this machine"
-
-
-def graph_sha256(manifest: BundleManifest, precision: Precision, provider: Provider) -> str:
-    """Return the hash of the graph that is run, or that the engine was built from."""
-    return manifest.artifacts[artifact_for(precision, provider.names).value].sha256
 
 
 def backend_name(backend: Backend, provider: Provider) -> str:

@@ -8,7 +8,7 @@ plane (sums overflow), softmax, and whatever calibration data drives near the la
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -19,12 +19,10 @@ from ..calibration.calibration_set import CalibrationManifest, CalibrationSet
 from ..calibration.int8_config import RangeMethod
 from ..calibration.onnx_packages import import_onnx
 from ..calibration.quantization_plan import COMPUTE_OPS, prepared
-from ..calibration.quantization_report import logits_of
 from ..calibration.range_methods import Grid, Ranges, select_ranges
 from ..core.bundle import ArtifactKind, ModelBundle
-from ..core.errors import CheckFailedError, EngineBuildError
-from ..core.fidelity import sqnr_db
-from ..runtime.onnxruntime_runner import OnnxRuntimeRunner
+from ..core.errors import EngineBuildError
+from .half_comparison import compare_decisions
 from .half_edges import retype
 
 if TYPE_CHECKING:
@@ -50,7 +48,6 @@ FLOAT32_OPS = frozenset(
 
 LARGEST_HALF = 65504.0
 _HEADROOM = 2.0  # calibration saw a sample of what will come
-_MIN_AGREEMENT = 0.98
 
 
 @dataclass(frozen=True)
@@ -101,11 +98,10 @@ def export_float16(bundle: ModelBundle, faces: CalibrationSet | None = None) -> 
         ranges = select_ranges(histograms, RangeMethod.MINMAX, Grid.INT8_SYMMETRIC)
     half, report = convert_to_float16(model, ranges)
     if faces is not None:
-        with OnnxRuntimeRunner(source) as runner:
-            reference = logits_of(runner, bundle.manifest.graph, faces)
-        with OnnxRuntimeRunner(half.SerializeToString()) as runner:
-            candidate = logits_of(runner, bundle.manifest.graph, faces)
-        report = _with_comparison(report, faces.manifest, reference, candidate)
+        noise_db, agreement = compare_decisions(
+            bundle, source, half.SerializeToString(), faces, "the half-precision graph"
+        )
+        report = replace(report, checked_on=faces.manifest, logits_sqnr_db=noise_db, agreement=agreement)
     return bundle.store(ArtifactKind.ONNX_FP16, partial(onnx.save, half)), report
 
 
@@ -189,28 +185,3 @@ def _vanishing(tensor: onnx.TensorProto) -> int:
     if values.dtype != np.float32:
         return 0
     return int(np.count_nonzero(values) - np.count_nonzero(values.astype(np.float16)))
-
-
-def _with_comparison(
-    report: Float16Report,
-    checked_on: CalibrationManifest,
-    reference: np.ndarray[tuple[int, ...], np.dtype[np.float32]],
-    candidate: np.ndarray[tuple[int, ...], np.dtype[np.float32]],
-) -> Float16Report:
-    agreement = float((reference.argmax(axis=1) == candidate.argmax(axis=1)).mean())
-    if not np.isfinite(candidate).all() or agreement < _MIN_AGREEMENT:
-        raise CheckFailedError(
-            "the half-precision graph decides differently from FP32 too often",
-            expected=f"finite logits and agreement on {_MIN_AGREEMENT:.0%} of {len(reference)} faces",
-            found=f"{agreement:.1%}, {np.isfinite(candidate).mean():.1%} of the logits finite",
-            fix="serve this model in FP32",
-        )
-    return Float16Report(
-        float16_nodes=report.float16_nodes,
-        float32_nodes=report.float32_nodes,
-        overflowing=report.overflowing,
-        vanishing_weights=report.vanishing_weights,
-        checked_on=checked_on,
-        logits_sqnr_db=round(sqnr_db(reference, candidate), 2),
-        agreement=agreement,
-    )

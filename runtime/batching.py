@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
@@ -14,6 +15,9 @@ from .classifier import ExpressionClassifier
 from .detection import FaceDetections
 from .frame import Frame
 from .tracking import TrackedFaces
+
+if TYPE_CHECKING:  # a scene prepares what waits here
+    from .scene import Scene
 
 
 @dataclass(frozen=True)
@@ -27,6 +31,7 @@ class PendingFrame:
             where nobody is followed.
         tracked: Whom the faces belong to; None where nobody is followed.
         is_read: bool (N,), which faces the crops belong to; None where nobody is followed.
+        scene: Who follows them. A source may be read anew meanwhile, with another scene and other tracks.
         prepared_s: When it began to wait, by the monotonic clock.
     """
 
@@ -35,6 +40,7 @@ class PendingFrame:
     crops: Sequence[npt.NDArray[np.uint8]]
     tracked: TrackedFaces | None = None
     is_read: npt.NDArray[np.bool_] | None = None
+    scene: Scene | None = field(default=None, repr=False)
     prepared_s: float = field(default_factory=time.monotonic)
 
 

@@ -26,6 +26,7 @@ class ExpressionClassifier:
         max_batch: Most faces in one run of the graph; more are split.
         abstain_below: Confidence below which a prediction is marked as abstained; 0 never abstains.
         self_test: Run when the classifier is entered, before it serves anybody; raises where its answers are wrong.
+        model_sha256: Hash of the graph or engine that the runner executes; None where nobody knows.
 
     Raises:
         BundleError: The graph's tensors are not those that the bundle names.
@@ -39,6 +40,7 @@ class ExpressionClassifier:
         max_batch: int = 64,
         abstain_below: float = 0.0,
         self_test: Callable[[ExpressionClassifier], None] | None = None,
+        model_sha256: str | None = None,
     ) -> None:
         if max_batch < 1 or not 0.0 <= abstain_below <= 1.0:
             raise InputSpecError(
@@ -52,6 +54,7 @@ class ExpressionClassifier:
         self._max_batch = max_batch
         self._abstain_below = abstain_below
         self._self_test = self_test
+        self._model_sha256 = model_sha256
 
     @property
     def labels(self) -> tuple[str, ...]:
@@ -67,6 +70,11 @@ class ExpressionClassifier:
     def max_batch(self) -> int:
         """Most faces in one run of the graph."""
         return self._max_batch
+
+    @property
+    def model_sha256(self) -> str | None:
+        """Hash of the graph or engine that runs; None where nobody knows."""
+        return self._model_sha256
 
     @property
     def abstain_below(self) -> float:

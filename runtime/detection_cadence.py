@@ -63,11 +63,6 @@ class DetectionCadence:
         self._waiting[source] = 0
         return True
 
-    def demand(self, source: str) -> None:
-        """Search the next frame of a source whatever its turn: its picture broke off, or nobody is followed there."""
-        if source in self._waiting:
-            self._waiting[source] = self._every
-
     def forget(self, source: str) -> None:
         """Drop what is known about a source that is gone."""
         self._waiting.pop(source, None)

@@ -103,7 +103,7 @@ class FaceSearch:
             ]
             inside = self._timed(self._detector_for(detector, *key), images)
             for position, region, detections in zip(positions, regions, inside, strict=True):
-                found[position] = _moved(detections, region[:2])
+                found[position] = detections.shifted(*region[:2])
         return [found[position] for position in range(len(frames))]
 
     def _detector_for(self, detector: FaceDetector, min_face_px: float | None, side: int | None) -> FaceDetector:
@@ -131,11 +131,3 @@ class FaceSearch:
 def _region(frame: Frame) -> tuple[int, int, int, int]:
     region = None if frame.settings is None else frame.settings.region_px(frame.width, frame.height)
     return (0, 0, frame.width, frame.height) if region is None else region
-
-
-def _moved(detections: FaceDetections, offset: tuple[int, int]) -> FaceDetections:
-    if offset == (0, 0):
-        return detections
-    corner = np.array(offset, np.float32)
-    landmarks = None if detections.landmarks is None else detections.landmarks + corner
-    return FaceDetections(detections.boxes + np.tile(corner, 2), detections.scores, landmarks)

@@ -76,7 +76,11 @@ def open_bundle(
     bundle = ModelBundle.load(path)
     if backend is not Backend.ONNXRUNTIME:
         return _open_tensorrt(bundle, backend, precision, max_batch, abstain_below)
-    graph = _engine(bundle, precision) if engine else bundle.artifact_path(artifact_for(precision, providers))
+    if engine:
+        graph, sha256 = _engine(bundle, precision)
+    else:
+        kind = artifact_for(precision, providers)
+        graph, sha256 = bundle.artifact_path(kind), bundle.manifest.artifacts[kind.value].sha256
     runner = OnnxRuntimeRunner(graph, SessionOptions(providers=providers, threads=threads, optimize=not engine))
     return ExpressionClassifier(
         runner,
@@ -84,6 +88,7 @@ def open_bundle(
         max_batch=max_batch,
         abstain_below=abstain_below,
         self_test=self_test_of(bundle, precision, graph.name),
+        model_sha256=sha256,
     )
 
 
@@ -103,6 +108,7 @@ def _open_tensorrt(
         max_batch=min(max_batch, runner.batch.max),
         abstain_below=abstain_below,
         self_test=self_test_of(bundle, precision, path.name),
+        model_sha256=record.engine_sha256,
     )
 
 
@@ -129,7 +135,7 @@ def self_test_of(bundle: ModelBundle, precision: Precision, name: str) -> Callab
     return self_test
 
 
-def _engine(bundle: ModelBundle, precision: Precision) -> Path:
+def _engine(bundle: ModelBundle, precision: Precision) -> tuple[Path, str]:
     version = str(import_onnxruntime().__version__)
-    path, _ = find_engine(bundle, Backend.ONNXRUNTIME, precision, library_version=version, device=cpu_name())
-    return path
+    path, record = find_engine(bundle, Backend.ONNXRUNTIME, precision, library_version=version, device=cpu_name())
+    return path, record.engine_sha256

@@ -19,7 +19,7 @@ from .recorded_boxes import RecordedBoxes
 from .results import FrameResult
 from .scene import FollowOptions
 from .scenes import Scenes
-from .sinks import ResultSink, WindowSink
+from .sinks import QueuedSink, ResultSink, WindowSink
 from .sources import FrameCollector, FrameSource
 from .telemetry import BATCH_BOUNDS, Histogram, Stage, StageTimes
 
@@ -120,6 +120,7 @@ class StreamPipeline:
         self._frames = 0
         self._readings = 0
         self._faces_by_source: Counter[str] = Counter()
+        self._queued_sinks: tuple[QueuedSink, ...] = ()
         self._idle_s = 0.0
         self._next_tick_s = 0.0
         self._started_s: float | None = None
@@ -156,7 +157,7 @@ class StreamPipeline:
             batch_faces=self._batch_faces.snapshot(),
             pending_frames=self._batcher.pending_frames,
             detect_every=1 if self._search is None else self._search.every,
-            sink_drops={},
+            sink_drops={sink.name: sink.dropped for sink in self._queued_sinks},
             invalid_readings=self._scenes.invalid_readings,
         )
 
@@ -174,6 +175,8 @@ class StreamPipeline:
             window_sinks: Each gets every window of the groups.
             tick: See :meth:`results`.
         """
+        everyone = dict.fromkeys([*sinks, *window_sinks])  # a sink may take both
+        self._queued_sinks = tuple(sink for sink in everyone if isinstance(sink, QueuedSink))
         for result in self.results(tick):
             with self._stages.measure(Stage.SINK):
                 for sink in sinks:

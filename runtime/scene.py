@@ -81,7 +81,7 @@ class Scene:
         crops = cut_faces(frame.image, tracked.detections, self._crop_margin)
         is_read = self._policy.choose(tracked, frame.time_s, crop_quality(crops, tracked.detections))
         chosen = [crops[face] for face in np.flatnonzero(is_read)]
-        return PendingFrame(frame, tracked.detections, chosen, tracked, is_read)
+        return PendingFrame(frame, tracked.detections, chosen, tracked, is_read, self)
 
     def result(
         self, pending: PendingFrame, readings: ExpressionPredictions, is_valid: npt.NDArray[np.bool_]

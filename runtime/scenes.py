@@ -77,10 +77,10 @@ class Scenes:
         is_valid: npt.NDArray[np.bool_] = np.isfinite(readings.probabilities.sum(axis=1))
         if not is_valid.all():
             self._count_invalid(pending.frame, int((~is_valid).sum()))
-        if pending.tracked is None or self._follow is None:
+        if pending.scene is None:
             return FrameResult(pending.frame, _with_unknown(readings, is_valid), pending.detections)
         with self._stages.measure(Stage.SMOOTH):
-            return self._scene_of(pending.frame, self._follow).result(pending, readings, is_valid)
+            return pending.scene.result(pending, readings, is_valid)
 
     def _scene_of(self, frame: Frame, options: FollowOptions) -> Scene:
         if frame.source not in self._scenes:

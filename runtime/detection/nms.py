@@ -39,9 +39,18 @@ def suppress_overlaps(
 
 
 def intersection_over_union(a: npt.NDArray[np.float32], b: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
-    """Return the overlap of every box of ``a`` (N, 4) with every box of ``b`` (M, 4): float32 (N, M), 0 to 1."""
-    sides = np.minimum(a[:, None, 2:], b[None, :, 2:]) - np.maximum(a[:, None, :2], b[None, :, :2])
-    common = np.maximum(sides, 0.0).prod(axis=2)
+    """Return the overlap of every box of one set with every box of another.
+
+    Args:
+        a: float32 (N, 4), x0, y0, x1, y1.
+        b: float32 (M, 4).
+
+    Returns:
+        float32 (N, M), 0 to 1; 0 where a box is empty.
+    """
+    widths = np.minimum(a[:, None, 2], b[:, 2]) - np.maximum(a[:, None, 0], b[:, 0])
+    heights = np.minimum(a[:, None, 3], b[:, 3]) - np.maximum(a[:, None, 1], b[:, 1])
+    common = np.maximum(widths, 0.0) * np.maximum(heights, 0.0)
     areas_a, areas_b = (a[:, 2:] - a[:, :2]).prod(axis=1), (b[:, 2:] - b[:, :2]).prod(axis=1)
     ratio: npt.NDArray[np.float32] = common / np.maximum(areas_a[:, None] + areas_b[None, :] - common, _LEAST_AREA)
     return ratio

@@ -62,7 +62,7 @@ class _ReportCollector(Collector):
             info = {
                 "precision": self._model.precision,
                 "backend": self._model.backend,
-                "sha256": self._model.sha256,
+                "sha256": self._model.sha256 or "",
             }
             yield InfoMetricFamily("fsrfer_model", "The model that runs.", value=info)
         report = self._report()

@@ -19,13 +19,13 @@ class ModelInfo:
     Attributes:
         precision: Number format of the graph.
         backend: Library or execution provider that runs it.
-        sha256: Hash of the graph or engine.
+        sha256: Hash of the graph or engine; None where nobody knows.
         labels: Its expressions.
     """
 
     precision: str
     backend: str
-    sha256: str
+    sha256: str | None
     labels: tuple[str, ...]
 
 

@@ -7,13 +7,16 @@ import io
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ..groups import GroupWindow
 from ..results import FrameResult
 from .line_file import LineFile
 from .records import frame_record, window_record
 from .sink import SinkError
+
+if TYPE_CHECKING:  # part of `typing` from Python 3.11 on
+    from typing_extensions import Self
 
 FACE_COLUMNS = (
     *("source", "frame", "time_s", "clock", "x0", "y0", "x1", "y1", "detection_score", "face_size_px"),
@@ -28,7 +31,28 @@ GROUP_COLUMNS = ("source", "start_s", "end_s", "clock", "frames", "people", "fac
 _FORMULA_BEGINS = tuple("=+-@\uff1d\uff0b\uff0d\uff20")
 
 
-class FaceCsvSink:
+class _TableSink:
+    """What both tables share: the file, open while the sink is entered."""
+
+    def __init__(self, path: Path, columns: tuple[str, ...]) -> None:
+        self._table = _Table(path, columns)
+
+    def __enter__(self) -> Self:
+        """Open the file.
+
+        Raises:
+            UsageError: It cannot be opened, or holds something else.
+        """
+        self._table.open()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._table.close()
+
+
+class FaceCsvSink(_TableSink):
     """Appends one row a face to a table; a frame without faces has none.
 
     Columns are :data:`FACE_COLUMNS`, then the probabilities. Cells are empty where nothing is known: the tracks where
@@ -39,7 +63,7 @@ class FaceCsvSink:
     """
 
     def __init__(self, path: Path) -> None:
-        self._table = _Table(path, FACE_COLUMNS)
+        super().__init__(path, FACE_COLUMNS)
 
     def write(self, result: FrameResult) -> None:
         """Append the faces of one frame.
@@ -55,22 +79,8 @@ class FaceCsvSink:
             (_face_row(record, face, labels) for face in record["faces"]),
         )
 
-    def __enter__(self) -> FaceCsvSink:
-        """Open the file.
 
-        Raises:
-            UsageError: It cannot be opened, or holds something else.
-        """
-        self._table.open()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._table.close()
-
-
-class GroupCsvSink:
+class GroupCsvSink(_TableSink):
     """Appends one row a window of time to a table, and nothing for single frames.
 
     Columns are :data:`GROUP_COLUMNS`, then the shares, then their margins. Cells are empty where nothing is said.
@@ -80,7 +90,7 @@ class GroupCsvSink:
     """
 
     def __init__(self, path: Path) -> None:
-        self._table = _Table(path, GROUP_COLUMNS)
+        super().__init__(path, GROUP_COLUMNS)
 
     def write(self, result: FrameResult) -> None:
         """Leave out a single frame."""
@@ -101,20 +111,6 @@ class GroupCsvSink:
                 + [None if values is None else values[label] for _, values in kinds for label in window.labels]
             ],
         )
-
-    def __enter__(self) -> GroupCsvSink:
-        """Open the file.
-
-        Raises:
-            UsageError: It cannot be opened, or holds something else.
-        """
-        self._table.open()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._table.close()
 
 
 class _Table:

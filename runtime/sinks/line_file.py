@@ -47,9 +47,8 @@ class LineFile:
             is_foreign = bool(self.first_line) and not is_ours(self.first_line)
             if not is_foreign:
                 torn = _torn_line(self.path)
-                self._file = FileIO(
-                    self.path, "ab"
-                )  # unbuffered: nothing is left over that could fail again at the end
+                # Unbuffered: nothing is left over that could fail again at the end.
+                self._file = FileIO(self.path, "ab")
                 if torn:
                     is_open = bool(self._quote) and torn.count(self._quote) % 2
                     self.write(f"{self._quote.decode() if is_open else ''}\n")

@@ -38,6 +38,7 @@ class WindowSink(Protocol):
         """Take one window; those of one source come in order."""
 
 
+@runtime_checkable
 class QueuedSink(ResultSink, WindowSink, Protocol):
     """A sink that neither holds the pipeline up nor ends it: it has a queue, and keeps its problems to itself.
 

@@ -12,7 +12,7 @@ import numpy.typing as npt
 from ..results import FrameResult
 from .records import PROBABILITY_DIGITS, SCHEMA_VERSION, SECOND_DIGITS, is_readable, rounded
 
-GONE_S = 2.0
+GONE_S = 4.0
 """A track that was not seen for so long has ended: longer than the tracker remembers one that it lost."""
 
 

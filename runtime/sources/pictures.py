@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Generator, Sequence
 from pathlib import Path
 
 import cv2
@@ -15,9 +15,10 @@ from ..frame import Clock, Frame
 from .completeness import is_complete
 from .settings import SourceSettings
 from .source import framed
+from .unconnected import UnconnectedSource
 
 
-class PicturesSource:
+class PicturesSource(UnconnectedSource):
     """Gives pictures in the order of their list, each as a frame whose source is the picture's own path.
 
     Args:
@@ -27,24 +28,8 @@ class PicturesSource:
     """
 
     def __init__(self, paths: Sequence[Path], name: str, settings: SourceSettings | None = None) -> None:
+        super().__init__(name, settings)
         self._paths = tuple(paths)
-        self._name = name
-        self._settings = settings or SourceSettings()
-
-    @property
-    def name(self) -> str:
-        """How to speak of the source."""
-        return self._name
-
-    @property
-    def reconnects(self) -> int:
-        """Always 0: a file has no connection to lose."""
-        return 0
-
-    @property
-    def counters(self) -> Mapping[str, int]:
-        """Empty: no picture is left out."""
-        return {}
 
     def frames(self, stop: threading.Event) -> Generator[Frame, None, None]:
         """Give the pictures; see :class:`~fsrfer.runtime.sources.source.FrameSource`.

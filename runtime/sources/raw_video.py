@@ -7,7 +7,7 @@ import re
 import select
 import threading
 import time
-from collections.abc import Generator, Mapping
+from collections.abc import Generator
 from dataclasses import dataclass
 from enum import Enum
 
@@ -17,10 +17,10 @@ import numpy.typing as npt
 
 from ...core.errors import SourceError
 from ..frame import Clock, Frame
-from .counters import SourceCounters
 from .rate_cap import RateCap
 from .settings import SourceSettings
 from .source import framed
+from .unconnected import UnconnectedSource
 
 _TEXT = re.compile(r"raw:(?P<width>\d+)x(?P<height>\d+):(?P<format>\w+)@(?P<fps>[\d.]+)(?P<live>:live)?", re.ASCII)
 _FORM = "raw:WIDTHxHEIGHT:FORMAT@FPS, as in raw:640x480:rgb24@25, with :live at the end where frames do not wait"
@@ -116,7 +116,7 @@ class RawVideoFormat:
         return data if conversion is None else np.asarray(cv2.cvtColor(data, conversion), np.uint8)
 
 
-class RawVideoSource:
+class RawVideoSource(UnconnectedSource):
     """Gives the bare frames that come through a pipe.
 
     It waits for them as long as it takes: a pipe that is silent is a writer that has nothing to say.
@@ -135,26 +135,9 @@ class RawVideoSource:
         settings: SourceSettings | None = None,
         descriptor: int = 0,
     ) -> None:
+        super().__init__(name, settings)
         self._video = video
-        self._name = name
-        self._settings = settings or SourceSettings()
-        self._counters = SourceCounters(name)
         self._descriptor = descriptor
-
-    @property
-    def name(self) -> str:
-        """How to speak of the source."""
-        return self._name
-
-    @property
-    def reconnects(self) -> int:
-        """Always 0: a pipe that ended does not come back."""
-        return 0
-
-    @property
-    def counters(self) -> Mapping[str, int]:
-        """What was left out; see :class:`~fsrfer.runtime.sources.counters.SourceCounters`."""
-        return self._counters.as_mapping()
 
     def frames(self, stop: threading.Event) -> Generator[Frame, None, None]:
         """Give the frames; see :class:`~fsrfer.runtime.sources.source.FrameSource`.

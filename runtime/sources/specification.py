@@ -59,6 +59,13 @@ class SourceSpec:
     pictures: tuple[Path, ...] = field(default=(), repr=False)
     settings: SourceSettings = field(default_factory=SourceSettings)
 
+    @property
+    def may_be_live(self) -> bool:
+        """Whether its frames may not wait for their reader; an address may also turn out to be a file."""
+        if self.kind is SourceKind.RAW:
+            return RawVideoFormat.parse(self.location).is_live
+        return self.kind in (SourceKind.CAMERA, SourceKind.NETWORK, SourceKind.PIPELINE)
+
 
 def parse_source(text: str, *, folder: Path = Path()) -> SourceSpec:
     """Understand what a user named; files are looked at, cameras, addresses and pipelines are not opened.

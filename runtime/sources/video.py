@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Generator, Mapping
+from collections.abc import Generator
 from pathlib import Path
 
 import av.error
 
 from ...core.errors import SourceError
 from ..frame import Frame
-from .counters import SourceCounters
 from .decoding import decoded_images, opened, reason_of
 from .recording import recording_frames
 from .settings import SourceSettings
+from .unconnected import UnconnectedSource
 
 
-class VideoFileSource:
+class VideoFileSource(UnconnectedSource):
     """Gives every frame of a video file, with its presentation time.
 
     Frames that are damaged are left out, and so are those above the cap on the rate; both are counted, and leave gaps
@@ -29,25 +29,8 @@ class VideoFileSource:
     """
 
     def __init__(self, path: Path, name: str | None = None, settings: SourceSettings | None = None) -> None:
+        super().__init__(str(path) if name is None else name, settings)
         self._path = path
-        self._name = str(path) if name is None else name
-        self._settings = settings or SourceSettings()
-        self._counters = SourceCounters(self._name)
-
-    @property
-    def name(self) -> str:
-        """How to speak of the source."""
-        return self._name
-
-    @property
-    def reconnects(self) -> int:
-        """Always 0: a file has no connection to lose."""
-        return 0
-
-    @property
-    def counters(self) -> Mapping[str, int]:
-        """What was left out; see :class:`~fsrfer.runtime.sources.counters.SourceCounters`."""
-        return self._counters.as_mapping()
 
     def frames(self, stop: threading.Event) -> Generator[Frame, None, None]:
         """Give the frames; see :class:`~fsrfer.runtime.sources.source.FrameSource`.

@@ -81,24 +81,6 @@ def associate(
     return assign(rows[worth], columns[worth], scores[worth])
 
 
-def iou_matrix(a: npt.NDArray[np.float32], b: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
-    """Return the intersection over union of every box of one set with every box of another.
-
-    Args:
-        a: float32 (N, 4), x0, y0, x1, y1.
-        b: float32 (M, 4).
-
-    Returns:
-        float32 (N, M), 0 to 1; 0 where both boxes are empty.
-    """
-    widths = np.minimum(a[:, None, 2], b[:, 2]) - np.maximum(a[:, None, 0], b[:, 0])
-    heights = np.minimum(a[:, None, 3], b[:, 3]) - np.maximum(a[:, None, 1], b[:, 1])
-    common = np.maximum(widths, 0.0) * np.maximum(heights, 0.0)
-    union = (a[:, 2:] - a[:, :2]).prod(axis=1)[:, None] + (b[:, 2:] - b[:, :2]).prod(axis=1) - common
-    ratio: npt.NDArray[np.float32] = np.divide(common, union, out=np.zeros_like(common), where=union > 0.0)
-    return ratio
-
-
 def _pairs_within(reach: FloatArray, centers: FloatArray, points: FloatArray) -> tuple[IndexArray, IndexArray]:
     """Return the pairs of centres and points that lie within the centre's reach along both axes."""
     by_x = np.argsort(points[:, 0], kind="stable")

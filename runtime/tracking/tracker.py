@@ -16,7 +16,8 @@ import numpy.typing as npt
 from ...core.errors import InputSpecError, UsageError
 from ..detection import FaceDetections
 from ..detection.detections import join
-from .association import Associate, AssociationConfig, associate, iou_matrix
+from ..detection.nms import intersection_over_union
+from .association import Associate, AssociationConfig, associate
 from .motion import FARTHEST_PX, BoxMotion, MotionConfig
 from .track_states import TrackStates
 from .tracked_faces import TrackedFaces
@@ -200,7 +201,7 @@ class FaceTracker:
         lingers: npt.NDArray[np.bool_] = ~was_found & is_recent & (self._tracks.hits > 1)
         candidates = np.flatnonzero(lingers)
         # Where another face was found, this one is hidden behind it, or was found under a new id.
-        overlap = iou_matrix(boxes[candidates], boxes[was_found]).max(axis=1, initial=0.0)
+        overlap = intersection_over_union(boxes[candidates], boxes[was_found]).max(axis=1, initial=0.0)
         lingers[candidates[overlap > _TAKEN_IOU]] = False
         return lingers
 

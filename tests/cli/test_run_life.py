@@ -3,6 +3,7 @@
 import logging
 import signal
 import socket
+from types import SimpleNamespace
 
 import pytest
 
@@ -25,6 +26,9 @@ class Pipeline:
 
     def remove(self, name):
         self.told.append(("remove", name))
+
+    def report(self):
+        return SimpleNamespace(sources=(), frames=0)
 
 
 def write(path, **addresses):
@@ -113,5 +117,5 @@ def test_the_service_manager_is_told(cameras, tmp_path, monkeypatch):
             service.tick()
             signal.raise_signal(signal.SIGHUP)
             service.tick()
-        told = [listening.recv(4096).decode().partition("\n")[0] for _ in range(4)]
-    assert told == ["READY=1", "RELOADING=1", "READY=1", "STOPPING=1"]
+        told = [listening.recv(4096).decode().partition("\n")[0] for _ in range(5)]
+    assert told == ["READY=1", "STATUS=0 of 0 sources up, 0 frames so far", "RELOADING=1", "READY=1", "STOPPING=1"]

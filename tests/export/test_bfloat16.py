@@ -92,7 +92,7 @@ def test_decisions_are_compared_and_the_graph_is_stored(bundle):
 
 def test_a_model_that_it_harms_is_refused(bundle, monkeypatch):
     faces = CalibrationSet.draw(ProceduralFaces("valid"), bundle.manifest.preprocess, samples=8, sizes=(24,), seed=0)
-    monkeypatch.setattr("fsrfer.export.bfloat16._MIN_AGREEMENT", 1.1)
+    monkeypatch.setattr("fsrfer.export.half_comparison.MIN_AGREEMENT", 1.1)
     with pytest.raises(CheckFailedError, match="bfloat16 decides differently"):
         export_bfloat16(bundle, faces)
     assert not bundle.has(ArtifactKind.ONNX_BF16)

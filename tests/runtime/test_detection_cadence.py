@@ -27,15 +27,6 @@ def test_sources_are_searched_in_turn():
     assert all(sum(together) == 1 for together in rounds)
 
 
-def test_a_source_can_ask_to_be_searched_at_once():
-    cadence = DetectionCadence(5)
-    assert searched(cadence, "hall", 2) == [True, False]
-    cadence.demand("hall")
-    assert searched(cadence, "hall", 6) == [True, False, False, False, False, True]
-    cadence.demand("nobody knows it")
-    assert cadence.is_due("nobody knows it")
-
-
 def test_a_source_that_came_back_begins_anew():
     cadence = DetectionCadence(5)
     assert searched(cadence, "hall", 2) == [True, False]

@@ -21,7 +21,7 @@ def network_of(kind: GeneratorKind) -> ExpressionNetwork:
     config = NetworkConfig(3, 16, 3, BackboneConfig(4, (6, 8), 1), GeneratorConfig(kind, channels=4))
     network = ExpressionNetwork(config).eval()
     if kind is GeneratorKind.RESIDUAL:
-        torch.nn.init.normal_(network.generator.leave.weight)
+        torch.nn.init.normal_(network.generator.leave.weight, std=10.0)
     return network
 
 
@@ -42,7 +42,7 @@ def test_the_rows_are_what_the_model_reads_with_and_without_its_generator():
     full_row, plain_row, resolved_row = showcase_rows(network, SPEC, images, 8)
     np.testing.assert_allclose(full_row.probabilities, probabilities(network, images), atol=1e-6)
     np.testing.assert_allclose(resolved_row.probabilities, probabilities(network, small), atol=1e-6)
-    assert np.abs(plain_row.probabilities - resolved_row.probabilities).max() > 1e-4
+    assert np.abs(plain_row.probabilities - resolved_row.probabilities).max() > 1e-3
     for row in (plain_row, resolved_row):
         assert all(np.array_equal(shown, expected) for shown, expected in zip(row.faces, small, strict=True))
     network.generator = None

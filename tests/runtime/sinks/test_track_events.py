@@ -6,6 +6,7 @@ import pytest
 
 from fsrfer.runtime.sinks import frame_record
 from fsrfer.runtime.sinks.track_events import GONE_S, TrackEvents
+from fsrfer.runtime.tracking import TrackerConfig
 
 BOX = (10, 10, 30, 34)
 
@@ -84,3 +85,7 @@ def test_sources_do_not_mix(follow):
 def test_where_nobody_is_followed_nothing_happens(make_result):
     result = make_result()
     assert list(TrackEvents().follow(result, frame_record(result)["faces"])) == []
+
+
+def test_a_track_that_the_tracker_may_still_find_has_not_ended():
+    assert TrackerConfig().max_lost_s < GONE_S

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import re
 import socket
 import threading
 import time
@@ -70,6 +71,10 @@ def warnings_about(caplog, name):
     return [r.getMessage() for r in caplog.records if r.levelno >= logging.WARNING and name in r.getMessage()]
 
 
+# What a busy machine may make of a camera's pictures, and what is told the first time only.
+SAID_ONCE = re.compile("cannot be decoded and is left out|left out to catch up")
+
+
 @pytest.mark.slow
 def test_a_camera_may_be_killed_and_restarted_twenty_times(start_camera, caplog):
     caplog.set_level(logging.DEBUG)
@@ -87,7 +92,9 @@ def test_a_camera_may_be_killed_and_restarted_twenty_times(start_camera, caplog)
     said = warnings_about(caplog, "flapping")
     assert sum("connected again" in text for text in said) == 20
     assert sum("trying again" in text for text in said) == 20
-    assert len(said) <= 60  # a word more an outage at most, such as on damaged pictures; none a frame
+    once = [text for text in said if SAID_ONCE.search(text)]
+    assert len(once) == len({SAID_ONCE.search(text).group() for text in once})
+    assert len(said) - len(once) == 40  # and nothing a frame
     assert not warnings_about(caplog, "steady")
     assert "hunter2" not in caplog.text
 

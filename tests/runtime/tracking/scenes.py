@@ -9,8 +9,8 @@ import numpy as np
 
 from fsrfer.datasets.procedural import CrowdClip
 from fsrfer.runtime.detection import FaceDetections
+from fsrfer.runtime.detection.nms import intersection_over_union
 from fsrfer.runtime.tracking import FaceTracker, TrackedFaces
-from fsrfer.runtime.tracking.association import iou_matrix
 
 Path = Callable[[float], "tuple[float, float] | None"]
 """From a time in seconds to the centre of a face in pixels; None where it is not to be seen."""
@@ -247,7 +247,7 @@ def identity_switches(scene: Scene, tracked: list[TrackedFaces], min_iou: float 
     switches = 0
     for truth, faces in zip(scene.truths, tracked, strict=True):
         found = faces.select(faces.is_detected)
-        overlap = iou_matrix(truth.boxes, found.detections.boxes)
+        overlap = intersection_over_union(truth.boxes, found.detections.boxes)
         if overlap.size == 0:
             continue
         for face, box in enumerate(overlap.argmax(axis=1).tolist()):

@@ -8,8 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fsrfer.core.errors import UsageError
+from fsrfer.runtime.detection.nms import intersection_over_union
 from fsrfer.runtime.tracking import AssociationConfig
-from fsrfer.runtime.tracking.association import associate, iou_matrix
+from fsrfer.runtime.tracking.association import associate
 
 CONFIG = AssociationConfig()
 
@@ -51,7 +52,7 @@ def iou(a, b) -> float:
 @given(box_sets())
 def test_iou_of_all_pairs(drawn):
     a, b = drawn
-    matrix = iou_matrix(a, b)
+    matrix = intersection_over_union(a, b)
     assert matrix.shape == (len(a), len(b))
     assert matrix.dtype == np.float32
     for row, column in np.ndindex(*matrix.shape):
@@ -60,7 +61,7 @@ def test_iou_of_all_pairs(drawn):
 
 def test_a_tiny_face_that_moved_by_more_than_its_size_is_found_again():
     expected, found = boxes(square(100, size=8)), boxes(square(112, size=8))
-    assert iou_matrix(expected, found).max() == 0.0
+    assert intersection_over_union(expected, found).max() == 0.0
     assert pairs_of(expected, [4.0], found) == {(0, 0)}  # 0.25 s after it was first seen
 
 
