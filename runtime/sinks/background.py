@@ -189,10 +189,15 @@ class BackgroundSink:
         item = self._take()
         if item is None:
             return False
-        if isinstance(item, FrameResult):
-            self._sink.write(item)
-        elif isinstance(self._sink, WindowSink):
-            self._sink.write_window(item)
+        try:
+            if isinstance(item, FrameResult):
+                self._sink.write(item)
+            elif isinstance(self._sink, WindowSink):
+                self._sink.write_window(item)
+        except BaseException:
+            with self._changed:
+                self._dropped += 1
+            raise
         return True
 
     def _take(self) -> FrameResult | GroupWindow | None:

@@ -16,6 +16,7 @@ from fsrfer.runtime.groups import GroupConfig
 from fsrfer.runtime.opening import open_bundle
 from fsrfer.runtime.pipeline import PipelineOptions, StreamPipeline
 from fsrfer.runtime.results import FrameResult
+from fsrfer.runtime.sinks import BackgroundSink
 from fsrfer.runtime.sources import open_source, parse_sources
 from fsrfer.runtime.telemetry import Stage
 
@@ -56,6 +57,19 @@ class FixedDetector:
         return [self.detect(frame) for frame in frames]
 
 
+class FullDisk:
+    """A sink that can write nothing."""
+
+    def write(self, result):
+        raise OSError(28, "No space left on device")
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, kind, error, trace):
+        pass
+
+
 class Recorder:
     """A sink that keeps everything."""
 
@@ -76,6 +90,15 @@ def test_a_class_room_has_four_faces_in_every_frame(shared, classifier, detector
     # 90 x 50 pixels around the man at the back, read off the clip
     first = results[0].boxes
     assert np.any((first[:, 0] > 120) & (first[:, 2] < 150) & (first[:, 1] > 110) & (first[:, 3] < 150))
+
+
+def test_the_report_says_what_a_sink_did_not_get(classifier, write_picture, tmp_path):
+    paths = [write_picture(tmp_path / f"face{side}.png", side=side) for side in (12, 24, 36)]
+    pipeline = StreamPipeline(sources_of(*paths), classifier, None)
+    with BackgroundSink(FullDisk(), "lines") as sink:
+        pipeline.run([sink])
+    assert isinstance(sink.failure, OSError)
+    assert pipeline.report().sink_drops == {"lines": 3}
 
 
 def test_results_do_not_depend_on_the_other_sources(shared, classifier, detector):

@@ -64,7 +64,8 @@ function showHeader(status) {
   const faces = status.faces_per_s === null ? "" : ` · ${rate(status.faces_per_s)} faces/s`;
   setText($("summary"), `${up} of ${plural(status.sources.length, "source")} up · ${rate(status.frames_per_s)} frames/s${faces}`);
   const { model } = status;
-  setText($("model"), [model && `${model.precision} on ${model.backend}, ${model.sha256.slice(0, 8)}`,
+  const hash = model?.sha256 ? `, ${model.sha256.slice(0, 8)}` : "";
+  setText($("model"), [model && `${model.precision} on ${model.backend}${hash}`,
     `running ${duration(status.elapsed_s)}`].filter(Boolean).join(" · "));
   document.body.dataset.pictures = status.pictures;
   setText($("note"), NOTES[status.pictures]);
