@@ -25,6 +25,24 @@ FLAGS = (
 )
 PATIENCE_S = 30.0
 
+# Where an element's middle is, once it stays there from one frame to the next and nothing covers it; else null. Before
+# that a page may still wait for its style sheet, and a click would land where the element no longer is.
+FIND_MIDDLE = """
+(async (selector) => {
+  const target = document.querySelector(selector);
+  if (!target) return null;
+  target.scrollIntoView({ block: "nearest" });
+  const frame = () => new Promise(requestAnimationFrame);
+  const middle = () => { const box = target.getBoundingClientRect(); return [box.x + box.width / 2, box.y + box.height / 2] };
+  await frame();
+  const before = middle();
+  await frame();
+  const after = middle();
+  const isStill = before[0] === after[0] && before[1] === after[1];
+  return isStill && target.contains(document.elementFromPoint(...after)) ? after : null;
+})
+"""
+
 
 class Browser:
     """The program; use it as a context manager.
@@ -159,11 +177,7 @@ class Page:
 
     def click(self, selector):
         """Click into the middle of an element, as a mouse does."""
-        self.evaluate(f"document.querySelector({json.dumps(selector)}).scrollIntoView({{block: 'nearest'}})")
-        x, y = self.evaluate(
-            f"(() => {{ const box = document.querySelector({json.dumps(selector)}).getBoundingClientRect();"
-            " return [box.x + box.width / 2, box.y + box.height / 2] })()"
-        )
+        x, y = self.wait_for(f"{FIND_MIDDLE}({json.dumps(selector)})")
         self.point(x, y)
         for kind in ("mousePressed", "mouseReleased"):
             self.call("Input.dispatchMouseEvent", type=kind, x=x, y=y, button="left", clickCount=1)

@@ -300,6 +300,19 @@ class TestSigningIn:
 
 class TestLooks:
     @pytest.mark.slow
+    def test_a_chart_that_is_not_drawn_anew_yet_widens_nothing(self, watched, page):
+        page.call("Page.addScriptToEvaluateOnNewDocument", source="window.ResizeObserver = class { observe() {} }")
+        with watched(NAMES[:1], width=768):
+            drawn = "document.querySelector('.chart svg')?.getAttribute('width')"
+            page.wait_for(f"{drawn} > 600")
+            page.evaluate("window.fetch = () => new Promise(() => {})")  # no news: nothing draws the chart again
+            for width in (320, 390, 1080, 1440):
+                page.resize(width, 844)
+                page.wait_for(f"innerWidth === {width}")
+                assert float(page.evaluate(drawn)) > 600
+                assert page.evaluate("document.documentElement.scrollWidth") <= width
+
+    @pytest.mark.slow
     @pytest.mark.parametrize("names", [NAMES[:1], NAMES, tuple(f"rtsp://***@{'long' * 30}/{n}" for n in range(9))])
     def test_nothing_is_wider_than_the_screen(self, watched, page, names):
         with watched(names, fps=5):
@@ -307,7 +320,7 @@ class TestLooks:
             page.wait_for("document.querySelectorAll('.people').length >= 1")
             for width in (320, 390, 768, 1080, 1440):
                 page.resize(width, 844)
-                page.wait_for(f"document.documentElement.clientWidth <= {width}")
+                page.wait_for(f"innerWidth === {width}")
                 assert page.evaluate("document.documentElement.scrollWidth") <= width
                 page.click(".tile .screen")
                 page.wait_for(shown("#closeup"))
