@@ -33,7 +33,10 @@ FIND_MIDDLE = """
   if (!target) return null;
   target.scrollIntoView({ block: "nearest" });
   const frame = () => new Promise(requestAnimationFrame);
-  const middle = () => { const box = target.getBoundingClientRect(); return [box.x + box.width / 2, box.y + box.height / 2] };
+  const middle = () => {
+    const box = target.getBoundingClientRect();
+    return [box.x + box.width / 2, box.y + box.height / 2];
+  };
   await frame();
   const before = middle();
   await frame();
