@@ -26,6 +26,7 @@ import numpy as np
 
 from fsrfer.core.environment import read_environment
 from fsrfer.core.options import Precision
+from fsrfer.core.processor import read_processor
 from fsrfer.core.provenance import installed_versions
 from fsrfer.core.schema import to_mapping
 from fsrfer.runtime import PipelineOptions, StreamPipeline, default_bundle_path, open_bundle
@@ -37,6 +38,7 @@ from fsrfer.runtime.telemetry import HistogramSnapshot
 SERVER = Path(__file__).parent.parent / "tests/runtime/sources/rtsp_server.py"
 SAMPLE_S = 5.0
 FPS = 25
+CORES = max(int(read_processor().usable_cores), 1)
 
 
 class BusyTime:
@@ -116,21 +118,16 @@ def processor_s(process_ids: Sequence[int]) -> float:
 
 
 def threads_s() -> dict[str, float]:
-    """Processor time of this process by kind of thread: those that read sources, those of ONNX Runtime, others."""
-    readers = {
-        thread.native_id
-        for thread in threading.enumerate()
-        if thread.name.startswith(("fsrfer-source", "fsrfer-connection"))
-    }
-    known = {thread.native_id for thread in threading.enumerate()}
-    found = {"capture": 0.0, "python": 0.0, "inference": 0.0}
+    """Processor time of this process by kind of thread: of sources, of detection, of ONNX Runtime, others."""
+    kinds = {"fsrfer-source": "capture", "fsrfer-connection": "capture", "fsrfer-detect": "detection"}
+    known = {thread.native_id: kinds.get(thread.name.partition(" ")[0], "python") for thread in threading.enumerate()}
+    found = {"capture": 0.0, "detection": 0.0, "python": 0.0, "inference": 0.0}
     for task in Path("/proc/self/task").iterdir():
         try:
             fields = (task / "stat").read_text().rpartition(")")[2].split()
         except FileNotFoundError:  # it has ended
             continue
-        kind = "capture" if int(task.name) in readers else "python" if int(task.name) in known else "inference"
-        found[kind] += (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+        found[known.get(int(task.name), "inference")] += (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
     return found
 
 
@@ -145,14 +142,13 @@ def measure(options: argparse.Namespace) -> dict:
         )
         config = DetectorConfig(max_side=options.detector_side)
         detector = stack.enter_context(open_detector(options.detector, config, threads=options.threads))
-        timed_detector = BusyTime(detector, "detect", "detect_batch")
         timed_classifier = BusyTime(classifier, "classify")
         every = None if options.detect_every == "auto" else int(options.detect_every)
         pipeline = StreamPipeline(
             [open_source(spec) for spec in parse_sources(addresses)],
             timed_classifier,
-            timed_detector,
-            PipelineOptions(detect_every=every, max_staleness_s=options.max_staleness),
+            detector,
+            PipelineOptions(detect_every=every, detect_lanes=options.lanes, max_staleness_s=options.max_staleness),
         )
         samples: list[tuple[float, float, int]] = []
         started = time.monotonic()
@@ -174,7 +170,7 @@ def measure(options: argparse.Namespace) -> dict:
         "seconds": round(report.elapsed_s, 1),
         "cameras": [camera_row(source, report) for source in report.sources],
         "memory": memory_row(samples),
-        "processor": processor_row(last, total_s, timed_detector.seconds, timed_classifier.seconds, report.elapsed_s),
+        "processor": processor_row(last, total_s, timed_classifier.seconds, report.elapsed_s),
         "frames_per_s": round(report.frames / report.elapsed_s, 2),
         "faces_per_s": round(report.faces / report.elapsed_s, 2),
         "readings_per_s": round(report.readings / report.elapsed_s, 2),
@@ -220,10 +216,10 @@ def memory_row(samples: Sequence[tuple[float, float, int]]) -> dict:
     }
 
 
-def processor_row(last: dict, total_s: float, detect_s: float, classify_s: float, elapsed_s: float) -> dict:
+def processor_row(last: dict, total_s: float, classify_s: float, elapsed_s: float) -> dict:
     """Where the processor's time went, in shares of this process's own."""
     threads = last["threads"]
-    inference_s = threads["inference"] + detect_s + classify_s
+    inference_s = threads["inference"] + threads["detection"] + classify_s
     own_s = sum(threads.values())
     return {
         "cores_used": round(total_s / elapsed_s, 3),
@@ -245,6 +241,7 @@ def main() -> None:
     parser.add_argument("--max-staleness", type=float)
     parser.add_argument("--precision", default="fp32")
     parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--lanes", type=int, default=CORES, help="frames that are searched at the same time")
     parser.add_argument("--cameras", type=int, default=8)
     parser.add_argument("--seconds", type=float, default=600)
     parser.add_argument("--output", type=Path)

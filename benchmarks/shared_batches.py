@@ -21,12 +21,15 @@ import numpy as np
 from fsrfer.core.environment import read_environment
 from fsrfer.core.files import write_text
 from fsrfer.core.options import Precision
+from fsrfer.core.processor import read_processor
 from fsrfer.core.provenance import installed_versions
 from fsrfer.core.schema import to_mapping
 from fsrfer.runtime import PipelineOptions, StreamPipeline, default_bundle_path, open_bundle
 from fsrfer.runtime.detection import DetectorConfig, open_detector
 from fsrfer.runtime.results import FrameResult
 from fsrfer.runtime.sources import open_source, parse_sources
+
+CORES = max(int(read_processor().usable_cores), 1)
 
 
 def worker(options: argparse.Namespace) -> None:
@@ -46,9 +49,11 @@ def pipeline_of(stack: ExitStack, options: argparse.Namespace, clips: list[str],
         open_bundle(default_bundle_path(), precision=Precision(options.precision), threads=options.threads)
     )
     config = DetectorConfig(max_side=options.detector_side)
-    detector = stack.enter_context(open_detector(options.detector, config, threads=options.threads))
+    lanes = min(len(clips), options.lanes)
+    threads = options.threads if lanes == 1 or options.threads else max(CORES // lanes, 1)  # as fsrfer-run does
+    detector = stack.enter_context(open_detector(options.detector, config, threads=threads))
     sources = [open_source(spec) for spec in parse_sources(clips)]
-    limits = PipelineOptions(max_frames=options.frames)
+    limits = PipelineOptions(max_frames=options.frames, detect_lanes=lanes)
     return StreamPipeline(sources, classifier, detector, limits if track else replace(limits, follow=None))
 
 
@@ -107,6 +112,7 @@ def main() -> None:
     parser.add_argument("--detector-side", type=int, default=640)
     parser.add_argument("--precision", default="fp32")
     parser.add_argument("--threads", type=int, help="threads of each network; default: as fsrfer-run takes them")
+    parser.add_argument("--lanes", type=int, default=CORES, help="frames that are searched at once, by several sources")
     parser.add_argument("--frames", type=int, default=60, help="frames of each source")
     parser.add_argument("--sources", type=int, default=8)
     parser.add_argument("--rounds", type=int, default=5)

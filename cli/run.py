@@ -17,7 +17,7 @@ from ..runtime.shipped import default_bundle_path
 from ..runtime.sources import open_source
 from . import run_options as opt
 from .console import NOTES
-from .face_finding import FaceFinding, with_tracks_begun_by
+from .face_finding import FaceFinding, lanes_for, with_tracks_begun_by
 from .launch import log_level
 from .logs import LogFormat, configure_logs
 from .run_life import RunningService, read_sources
@@ -37,6 +37,7 @@ def run(
     detector_side: opt.DetectorSide = None,
     tile: opt.Tile = None,
     detect_every: opt.DetectEvery = "1",
+    detect_lanes: opt.DetectLanes = None,
     track: opt.Track = True,
     precision: opt.UsedPrecision = Precision.FP32,
     backend: opt.UsedBackend = Backend.ONNXRUNTIME,
@@ -92,6 +93,7 @@ def run(
         max_frames=max_frames,
         max_staleness_s=max_staleness,
         detect_every=_parse_detect_every(detect_every),
+        detect_lanes=lanes_for(len(specs), detect_lanes),
         follow=FollowOptions() if track and not faces_only else None,
         groups=_group_config(group_window, min_people, aggregate_only=aggregate_only),
     )
@@ -108,7 +110,7 @@ def run(
                 engine=engine,
             )
         )
-        face_detector = None if faces_only else finding.open(stack, threads)
+        face_detector = None if faces_only else finding.open(stack, threads, options.detect_lanes)
         place = backend_name(backend, provider)
         describe(bundle, graph_name(precision, backend, provider, engine=engine), precision, place, face_detector)
         describe_sources(specs)

@@ -66,6 +66,10 @@ Tile = Annotated[
 DetectEvery = Annotated[
     str, typer.Option(help="Search every so many frames and follow faces in between; auto adapts to the load.")
 ]
+DetectLanes = Annotated[
+    int | None,
+    typer.Option(min=1, help="Frames that are searched at the same time.  [default: one a core, at most one a source]"),
+]
 Track = Annotated[bool, typer.Option(help="Follow faces from frame to frame, and smooth what they show.")]
 FacesOnly = Annotated[
     bool, typer.Option("--faces-only", help="The pictures are ready-made face crops: run no detector.")

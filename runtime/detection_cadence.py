@@ -78,29 +78,32 @@ class DetectionCadence:
             self._detect_s = _average(self._detect_s, detect_s)
         self._other_s = _average(self._other_s, other_s)
 
-    def adapt(self, arrivals_per_s: float) -> None:
+    def adapt(self, arrivals_per_s: float, lanes: int = 1) -> None:
         """Choose the distance for a rate of frames; one step at a time. A fixed one stays.
 
-        The part of the time that is filled is rate * (detection / every + everything else).
+        Detection and everything else happen side by side. The part of the time that is filled is that of the busier:
+        rate * detection / every / lanes, or rate * everything else. Where they share a core, the measured times are
+        longer for it, so that this holds there too.
 
         Args:
             arrivals_per_s: Frames of all live sources together that arrive in a second, whether there was time for
                 them or not; 0 where no source is live, and then every frame is searched.
+            lanes: Threads that detect at the same time.
         """
         if self._is_fixed:
             return
         if arrivals_per_s <= 0 or self._detect_s is None or self._other_s is None:
             self._every = 1
             return
-        if self._load(arrivals_per_s, self._every) > _BUSY:
+        if self._load(arrivals_per_s, self._every, lanes) > _BUSY:
             self._every = min(self._every + 1, self._max_every)
-        elif self._every > 1 and self._load(arrivals_per_s, self._every - 1) < _RELAXED:
+        elif self._every > 1 and self._load(arrivals_per_s, self._every - 1, lanes) < _RELAXED:
             self._every -= 1
 
-    def _load(self, arrivals_per_s: float, every: int) -> float:
+    def _load(self, arrivals_per_s: float, every: int, lanes: int) -> float:
         if self._detect_s is None or self._other_s is None:
             return 0.0
-        return arrivals_per_s * (self._detect_s / every + self._other_s)
+        return arrivals_per_s * max(self._detect_s / every / lanes, self._other_s)
 
 
 @dataclass(frozen=True)

@@ -19,6 +19,7 @@ from .recorded_boxes import RecordedBoxes
 from .results import FrameResult
 from .scene import FollowOptions
 from .scenes import Scenes
+from .search_lanes import SearchedFrame, SearchLanes
 from .sinks import QueuedSink, ResultSink, WindowSink
 from .sources import FrameCollector, FrameSource
 from .telemetry import BATCH_BOUNDS, Histogram, Stage, StageTimes
@@ -38,6 +39,8 @@ class PipelineOptions:
         max_staleness_s: Age beyond which a live frame is dropped when its turn comes; None for no limit.
         detect_every: Frames of a source from one detection to the next; None adapts it to the load of live sources.
         detect_batch: Most frames in one run of the detector, of those that are ready at the same time.
+        detect_lanes: Threads that search frames for faces at the same time; 1 still searches the next frame while the
+            faces of the last one are read.
         follow: How people are followed; None follows nobody, and every face of every frame is read by itself.
         groups: How groups are summed up; None does not.
     """
@@ -49,15 +52,16 @@ class PipelineOptions:
     max_staleness_s: float | None = None
     detect_every: int | None = 1
     detect_batch: int = 1
+    detect_lanes: int = 1
     follow: FollowOptions | None = field(default_factory=FollowOptions)
     groups: GroupConfig | None = None
 
     def __post_init__(self) -> None:
-        if self.max_wait_s < 0 or self.max_pending_frames < 1 or self.detect_batch < 1:
+        if self.max_wait_s < 0 or min(self.max_pending_frames, self.detect_batch, self.detect_lanes) < 1:
             raise UsageError(
                 "impossible pipeline options",
-                expected="max_wait_s of 0 or more, max_pending_frames and detect_batch of 1 or more",
-                found=f"{self.max_wait_s}, {self.max_pending_frames}, {self.detect_batch}",
+                expected="max_wait_s of 0 or more, max_pending_frames, detect_batch and detect_lanes of 1 or more",
+                found=f"{self.max_wait_s}, {self.max_pending_frames}, {self.detect_batch}, {self.detect_lanes}",
             )
         if self.follow is None and self.detect_every != 1:
             raise UsageError(
@@ -103,7 +107,6 @@ class StreamPipeline:
         options: PipelineOptions | None = None,
     ) -> None:
         options = options or PipelineOptions()
-        self._options = options
         self._collector = FrameCollector(
             sources,
             queue_frames=options.queue_frames,
@@ -112,7 +115,12 @@ class StreamPipeline:
         )
         self._batcher = FaceBatcher(classifier, max_wait_s=options.max_wait_s, max_frames=options.max_pending_frames)
         self._stages = StageTimes()
-        self._search = None if detector is None else FaceSearch(detector, options.detect_every, self._stages)
+        self._search = None
+        if detector is not None:
+            self._search = FaceSearch(detector, options.detect_every, self._stages, options.detect_lanes)
+        self._lanes = SearchLanes(
+            self._collector, self._search, self._stages, lanes=options.detect_lanes, most=options.detect_batch
+        )
         self._scenes = Scenes(classifier, options.follow, self._stages)
         self._groups = None if options.groups is None else GroupAggregator(options.groups)
         self._batch_faces = Histogram(BATCH_BOUNDS)
@@ -137,8 +145,7 @@ class StreamPipeline:
     def remove(self, name: str) -> None:
         """Read a source no longer, and forget its people; as for :meth:`add`."""
         self._collector.remove(name)
-        if self._search is not None:
-            self._search.forget(name)
+        self._lanes.forget(name)
         self._scenes.forget(name)
 
     def report(self) -> PipelineReport:
@@ -199,8 +206,8 @@ class StreamPipeline:
         """
         self._started_s = time.monotonic()
         try:
-            with self._collector:
-                while not self._collector.is_exhausted:
+            with self._collector, self._lanes:
+                while not self._lanes.is_exhausted:
                     yield from self._step()
                     self._tick(tick)
                 yield from self._flush()
@@ -217,23 +224,15 @@ class StreamPipeline:
         patience_s = self._batcher.patience_s(time.monotonic(), self._collector.live_sources)
         frames = [] if patience_s == 0.0 else self._take(_TICK_S if patience_s is None else patience_s)
         if frames:
-            found = self._search.search(frames) if self._search is not None else [None] * len(frames)
-            for frame, detections in zip(frames, found, strict=True):
+            for frame, detections in frames:
                 self._batcher.add(self._prepared(frame, detections), time.monotonic())
         elif patience_s is not None:
             yield from self._flush()
 
-    def _take(self, timeout_s: float) -> list[Frame]:
-        """Wait for a frame, and take those with it that are ready as well."""
+    def _take(self, timeout_s: float) -> list[SearchedFrame]:
         started_s = time.perf_counter()
-        frame = self._collector.take(timeout_s)
+        frames = self._lanes.take(timeout_s)
         self._idle_s += time.perf_counter() - started_s
-        frames = []
-        while frame is not None:
-            frames.append(frame)
-            if frame.is_live:
-                self._stages.observe(Stage.WAIT, max(time.time() - frame.time_s, 0.0))
-            frame = self._collector.take(0.0) if len(frames) < self._options.detect_batch else None
         return frames
 
     def _prepared(self, frame: Frame, detections: FaceDetections | None) -> PendingFrame:

@@ -64,7 +64,7 @@ class DetectorConfig:
 
 
 class FaceDetector(Protocol):
-    """Finds faces. Use it as a context manager; one detector serves one thread at a time."""
+    """Finds faces. Use it as a context manager; one detector serves one thread at a time, see :meth:`for_thread`."""
 
     @property
     def name(self) -> str:
@@ -83,6 +83,13 @@ class FaceDetector(Protocol):
 
         Both run the same graph, which is loaded once. The new one works while this one is entered; entering and
         leaving it does nothing. One thread at a time uses either of them.
+        """
+
+    def for_thread(self) -> FaceDetector:
+        """Return this detector with memory of its own, so that another thread can use it at the same time.
+
+        Both run the same graph, which is loaded once. The new one works while this one is entered; entering and
+        leaving it does nothing.
         """
 
     def detect(self, frame: npt.NDArray[np.uint8]) -> FaceDetections:

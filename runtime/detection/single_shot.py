@@ -143,6 +143,12 @@ class SingleShotDetector:
         other._configure(config)
         return other
 
+    def for_thread(self) -> SingleShotDetector:
+        """Return this detector for another thread; the graph is shared, and runs of it may overlap."""
+        other = self.with_config(self._config)
+        other._buffer = InputBuffer()
+        return other
+
     def detect(self, frame: Frame) -> FaceDetections:
         """Find the faces of a frame."""
         return self.detect_batch([frame])[0]

@@ -56,6 +56,10 @@ class TiledDetector:
         """Return this detector with another configuration and the same tiles."""
         return TiledDetector(self._detector.with_config(config), self._tiling)
 
+    def for_thread(self) -> TiledDetector:
+        """Return this detector for another thread."""
+        return TiledDetector(self._detector.for_thread(), self._tiling)
+
     def detect(self, frame: Frame) -> FaceDetections:
         """Find the faces of a frame."""
         return self.detect_batch([frame])[0]

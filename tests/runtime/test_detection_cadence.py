@@ -35,19 +35,24 @@ def test_a_source_that_came_back_begins_anew():
     assert cadence.is_due("hall")
 
 
-def adapted(cadence, arrivals_per_s, detect_s, other_s=0.002, rounds=20):
+def adapted(cadence, arrivals_per_s, detect_s, other_s=0.002, rounds=20, lanes=1):
     for _ in range(rounds):
         cadence.observe(detect_s, other_s)
-        cadence.adapt(arrivals_per_s)
+        cadence.adapt(arrivals_per_s, lanes)
     return cadence.every
 
 
 @pytest.mark.parametrize(
     ("arrivals_per_s", "detect_s", "every"),
-    [(25, 0.01, 1), (25, 0.05, 2), (25, 0.09, 3), (25, 1.0, 5), (0, 1.0, 1), (400, 0.001, 5)],
+    [(25, 0.01, 1), (25, 0.05, 2), (25, 0.09, 3), (25, 1.0, 5), (0, 1.0, 1), (400, 0.001, 1), (500, 0.001, 5)],
 )
 def test_the_distance_follows_from_the_load(arrivals_per_s, detect_s, every):
     assert adapted(DetectionCadence(None), arrivals_per_s, detect_s) == every
+
+
+@pytest.mark.parametrize(("detect_s", "every"), [(0.05, 1), (0.09, 2), (0.18, 3)])
+def test_two_lanes_search_twice_as_often(detect_s, every):
+    assert adapted(DetectionCadence(None), 25, detect_s, lanes=2) == every
 
 
 def test_a_fixed_distance_stays():
