@@ -129,6 +129,9 @@ class BatchPlan:
         side = self.spec.height
         full = np.stack([augment_face(self.faces[int(i)], side, self.augmentation, rng) for i in chosen])
         sizes = draw_sizes(len(chosen), side, self.sizes, rng)
+        targets = self.faces.targets[chosen]
+        if self.augmentation.mix:
+            full, targets = mix_faces(full, targets, self.augmentation.mix, rng)
         small = small_faces(full, sizes, self.spec)
         spoilt = np.flatnonzero(rng.random(len(chosen)) < self.degradation.fraction)
         if len(spoilt):
@@ -139,8 +142,27 @@ class BatchPlan:
             small=small,
             face_size_px=sizes.astype(np.float32),
             labels=self.faces.labels[chosen],
-            targets=self.faces.targets[chosen],
+            targets=targets,
         )
+
+
+def mix_faces(
+    faces: Uint8Array, targets: npt.NDArray[np.float32], share: float, rng: np.random.Generator
+) -> tuple[Uint8Array, npt.NDArray[np.float32]]:
+    """Blend some faces with others of the batch, and their targets alike; every face stays the larger part of itself.
+
+    Args:
+        faces: uint8 (N, ...).
+        targets: float32 (N, K), rows sum to 1.
+        share: Probability of a face, 0 to 1.
+        rng: Source of randomness.
+    """
+    count = len(faces)
+    own = np.where(rng.random(count) < share, rng.uniform(0.5, 1.0, count), 1.0).astype(np.float32)
+    others = rng.permutation(count)
+    weight = own.reshape(-1, *[1] * (faces.ndim - 1))
+    mixed = np.rint(weight * faces + (1.0 - weight) * faces[others]).astype(np.uint8)
+    return mixed, own[:, None] * targets + (1.0 - own[:, None]) * targets[others]
 
 
 def draw_sizes(count: int, full: int, sizes: FaceSizes, rng: np.random.Generator) -> npt.NDArray[np.int64]:

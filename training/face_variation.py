@@ -21,6 +21,8 @@ class AugmentationConfig:
         contrast: Largest relative change of contrast.
         erase: Probability that a rectangle is painted over.
         erase_side: Largest side of that rectangle.
+        mix: Probability that a face is blended with another one, and its label with that one's (Zhang et al., "mixup:
+            beyond empirical risk minimization", 2018).
     """
 
     flip: float = 0.5
@@ -31,9 +33,10 @@ class AugmentationConfig:
     contrast: float = 0.2
     erase: float = 0.25
     erase_side: float = 0.35
+    mix: float = 0.0
 
     def __post_init__(self) -> None:
-        require(self, "0 to 1", "flip", "shift", "brightness", "contrast", "erase", "erase_side")
+        require(self, "0 to 1", "flip", "shift", "brightness", "contrast", "erase", "erase_side", "mix")
         require(self, "0 or more, below 1", "scale")
         require(self, "0 or more", "rotation_deg")
 

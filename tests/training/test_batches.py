@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from fsrfer.core import ColorMode, PreprocessSpec, bicubic_resize, preprocess
-from fsrfer.training.batches import BatchPlan, TrainingFaces, draw_sizes, prefetched, small_faces
+from fsrfer.training.batches import BatchPlan, TrainingFaces, draw_sizes, mix_faces, prefetched, small_faces
 from fsrfer.training.face_variation import AugmentationConfig, DegradationConfig, FaceSizes
 
 GRAY = PreprocessSpec(16, 16, ColorMode.GRAY)
@@ -141,3 +141,35 @@ def test_degradation_spoils_its_share_of_the_small_faces_and_no_full_size_one(ma
     assert changed[1].all()
     assert 6 <= changed[0].sum() <= 26
     np.testing.assert_array_equal(batch(0.5).small, some.small)
+
+
+class TestMixing:
+    def test_each_face_is_the_larger_part_of_itself_and_targets_follow_the_pixels(self):
+        faces = np.repeat(np.array([0, 40, 80, 120, 160, 200, 240], np.uint8), 16).reshape(7, 4, 4)
+        targets = np.eye(7, dtype=np.float32)
+        mixed, told = mix_faces(faces, targets, 1.0, np.random.default_rng(0))
+        assert mixed.dtype == np.uint8
+        assert told.dtype == np.float32
+        assert np.allclose(told.sum(axis=1), 1.0)
+        assert (told.argmax(axis=1) == np.arange(7)).all()
+        assert (np.diag(told) >= 0.5).all()
+        expected = told @ np.array([0, 40, 80, 120, 160, 200, 240])
+        assert np.abs(mixed.reshape(7, -1) - expected[:, None]).max() <= 0.51
+
+    @pytest.mark.parametrize("share", [0.0, 0.4])
+    def test_a_share_of_the_faces_is_mixed_and_the_others_are_as_they_were(self, share):
+        rng = np.random.default_rng(1)
+        faces = rng.integers(0, 256, (2000, 6, 6, 3), np.uint8)
+        targets = np.eye(4, dtype=np.float32)[rng.integers(0, 4, 2000)]
+        mixed, told = mix_faces(faces, targets, share, rng)
+        changed = (mixed != faces).any(axis=(1, 2, 3))
+        assert changed.mean() == pytest.approx(share, abs=0.04)
+        assert np.allclose(told[~changed], targets[~changed], atol=0.02)
+
+    def test_small_and_full_size_faces_of_a_pair_are_mixed_alike(self, make_faces):
+        faces = TrainingFaces(make_faces("train", 40), GRAY, soft_labels=True)
+        none = AugmentationConfig(flip=0, shift=0, scale=0, rotation_deg=0, brightness=0, contrast=0, erase=0, mix=1.0)
+        batch = BatchPlan(faces, GRAY, none, FaceSizes(full_fraction=1.0), 8, key=(0, 1)).batch(0)
+        assert np.array_equal(batch.small, batch.full)
+        assert (batch.targets.max(axis=1) < 1.0).any()
+        assert (batch.targets.argmax(axis=1) == batch.labels).all()

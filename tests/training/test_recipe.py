@@ -120,6 +120,7 @@ def test_a_recipe_that_says_little_can_be_trained():
         ("super_resolution.weights", {}),
         ("augmentation.flip", 2.0),
         ("augmentation.erase_side", 1.5),
+        ("augmentation.mix", -0.1),
         ("augmentation.scale", 1.0),
         ("validation.face_sizes", []),
         ("validation.face_sizes", [16, 16]),
