@@ -8,6 +8,7 @@ the ROC curve of 0.63, size alone with 0.55; where nothing is blurred, both have
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import cv2
 import numpy as np
@@ -57,13 +58,12 @@ def sharpness(crops: Sequence[Uint8Array]) -> FloatArray:
     Raises:
         InputSpecError: An array is not such a picture.
     """
-    gray = np.empty((len(crops), _SIDE, _SIDE), np.float32)
+    ratios = np.empty(len(crops), np.float32)
     for index, crop in enumerate(crops):
-        gray[index] = _thumbnail(crop)
-    padded = np.pad(gray, ((0, 0), (1, 1), (1, 1)), mode="reflect")
-    laplacian = padded[:, :-2, 1:-1] + padded[:, 2:, 1:-1] + padded[:, 1:-1, :-2] + padded[:, 1:-1, 2:] - 4.0 * gray
-    ratio: FloatArray = laplacian.var(axis=(1, 2)) / (gray.var(axis=(1, 2)) + 1.0)
-    return ratio
+        gray = _thumbnail(crop)
+        laplacian = cv2.Laplacian(gray, cv2.CV_32F, borderType=cv2.BORDER_REFLECT_101)
+        ratios[index] = _variance(laplacian) / (_variance(gray) + 1.0)
+    return ratios
 
 
 def crop_quality(crops: Sequence[Uint8Array], detections: FaceDetections) -> FloatArray:
@@ -86,6 +86,11 @@ def crop_quality(crops: Sequence[Uint8Array], detections: FaceDetections) -> Flo
     sizes = np.nan_to_num(detections.sides, posinf=0.0)
     quality: FloatArray = size_quality(sizes) * certainty * sharp / (sharp + _HALF_SHARPNESS)
     return quality
+
+
+def _variance(image: npt.NDArray[Any]) -> float:
+    _, deviation = cv2.meanStdDev(image)
+    return float(deviation[0, 0]) ** 2
 
 
 def _thumbnail(crop: Uint8Array) -> Uint8Array:

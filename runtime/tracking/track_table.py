@@ -51,8 +51,10 @@ class TrackTable:
             ids: int64 (N,).
             time_s: When.
         """
-        self._add(np.setdiff1d(ids, self._ids))
-        rows = np.searchsorted(self._ids, ids)
+        rows = self.find(ids)
+        if (rows < 0).any():
+            self._add(np.unique(ids[rows < 0]))
+            rows = np.searchsorted(self._ids, ids)
         self._seen_s[rows] = time_s
         return rows
 

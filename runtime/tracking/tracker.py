@@ -168,6 +168,8 @@ class FaceTracker:
         is_free = np.ones(len(boxes), np.bool_)
         for stage in (is_high, ~is_high):
             rows, columns = np.flatnonzero(is_free), np.flatnonzero(stage)
+            if not (len(rows) and len(columns)):
+                continue
             candidates = detections.boxes[columns]
             tracks, found = self._associate(boxes[rows], spread[rows], candidates, self._config.association)
             row_of[columns[found]] = rows[tracks]
@@ -184,15 +186,19 @@ class FaceTracker:
         is_shown[row_of[in_tracks]] = False
         moved = np.flatnonzero(is_shown)
         rows = np.concatenate([row_of[in_tracks], moved])
+        shown = detections if in_tracks.all() else detections.select(in_tracks)
+        if len(moved):
+            shown = join([shown, self._tracks.detections_at(moved, boxes[moved], inside[moved])])
         faces = TrackedFaces(
-            detections=join(
-                [detections.select(in_tracks), self._tracks.detections_at(moved, boxes[moved], inside[moved])]
-            ),
+            detections=shown,
             ids=self._tracks.ids[rows],
             age_s=(self._time_s - self._tracks.born_s[rows]).astype(np.float32),
             is_detected=np.arange(len(rows)) < len(rows) - len(moved),
         )
-        return faces.select(np.argsort(-faces.detections.scores, kind="stable"))
+        scores = faces.detections.scores
+        if (scores[1:] <= scores[:-1]).all():  # as detectors give them
+            return faces
+        return faces.select(np.argsort(-scores, kind="stable"))
 
     def _lingers(self, boxes: npt.NDArray[np.float32]) -> npt.NDArray[np.bool_]:
         """Return which tracks are shown although they were not found when last searched for: bool (T,)."""
@@ -200,6 +206,8 @@ class FaceTracker:
         is_recent = self._time_s - self._tracks.seen_s <= self._config.max_coast_s
         lingers: npt.NDArray[np.bool_] = ~was_found & is_recent & (self._tracks.hits > 1)
         candidates = np.flatnonzero(lingers)
+        if not len(candidates):
+            return lingers
         # Where another face was found, this one is hidden behind it, or was found under a new id.
         overlap = intersection_over_union(boxes[candidates], boxes[was_found]).max(axis=1, initial=0.0)
         lingers[candidates[overlap > _TAKEN_IOU]] = False
