@@ -11,7 +11,7 @@ from torch import nn
 from ..models.network import ExpressionNetwork
 from .parts import EXPERT_SIZES, Part
 from .restoring import RestoringClassifier
-from .voting import VotingNetwork
+from .voting import MirroredNetwork, VotingNetwork
 
 
 class Kind(str, Enum):
@@ -57,6 +57,13 @@ def _voting(part: Part) -> Callable[[Mapping[Part, nn.Module], int], nn.Module]:
     return assemble
 
 
+def _mirrored(part: Part) -> Callable[[Mapping[Part, nn.Module], int], nn.Module]:
+    def assemble(parts: Mapping[Part, nn.Module], size: int) -> nn.Module:  # noqa: ARG001 - the seam's signature
+        return MirroredNetwork(_expression_network(parts[part])).eval()
+
+    return assemble
+
+
 def _restored(parts: Mapping[Part, nn.Module], size: int) -> nn.Module:  # noqa: ARG001 - the seam's signature
     restoring = parts[Part.RESTORATION]
     if not isinstance(restoring, RestoringClassifier):
@@ -91,6 +98,7 @@ _EXPERTS = tuple(Part(f"expert-{size}") for size in EXPERT_SIZES)
 METHODS: tuple[Method, ...] = (
     Method("full-size", "B0 full-size model", Kind.BASELINE, (Part.FULL_SIZE,), _alone(Part.FULL_SIZE)),
     Method("mixed", "B1 mixed resolutions", Kind.BASELINE, (Part.MIXED,), _alone(Part.MIXED)),
+    Method("mixed-mirrored", "B1 and its mirror image", Kind.BASELINE, (Part.MIXED,), _mirrored(Part.MIXED)),
     Method("mixed-longer", "B1 for as long as ours", Kind.BASELINE, (Part.MIXED_LONGER,), _alone(Part.MIXED_LONGER)),
     Method(
         "restoration",

@@ -8,7 +8,7 @@ from torch import nn
 from fsrfer.training.comparison.methods import METHODS, Kind, expert_for
 from fsrfer.training.comparison.parts import EXPERT_SIZES, Part, plan_of, shortened
 from fsrfer.training.comparison.restoring import RestorationNetwork, RestoringClassifier
-from fsrfer.training.comparison.voting import VotingNetwork
+from fsrfer.training.comparison.voting import MirroredNetwork, VotingNetwork
 from fsrfer.training.models import BackboneConfig, ExpressionNetwork, NetworkConfig
 from fsrfer.training.origin import OriginRole
 from fsrfer.training.recipe import load_recipe
@@ -40,6 +40,8 @@ def test_every_method_is_assembled_from_its_own_parts(method):
         ]  # fmt: skip
     elif method.key.startswith("voting"):
         assert all(isinstance(network, VotingNetwork) for network in networks.values())
+    elif method.key == "mixed-mirrored":
+        assert all(isinstance(network, MirroredNetwork) for network in networks.values())
     else:
         assert set(networks.values()) == {own[method.parts[-1]]}
 
