@@ -31,6 +31,7 @@ class PendingFrame:
             where nobody is followed.
         tracked: Whom the faces belong to; None where nobody is followed.
         is_read: bool (N,), which faces the crops belong to; None where nobody is followed.
+        quality: float32 (N,), how much each face's crop can tell; None where nobody is followed.
         scene: Who follows them. A source may be read anew meanwhile, with another scene and other tracks.
         prepared_s: When it began to wait, by the monotonic clock.
     """
@@ -40,6 +41,7 @@ class PendingFrame:
     crops: Sequence[npt.NDArray[np.uint8]]
     tracked: TrackedFaces | None = None
     is_read: npt.NDArray[np.bool_] | None = None
+    quality: npt.NDArray[np.float32] | None = None
     scene: Scene | None = field(default=None, repr=False)
     prepared_s: float = field(default_factory=time.monotonic)
 

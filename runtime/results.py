@@ -23,12 +23,15 @@ class FaceTracks:
         age_s: float32 (N,), seconds since the track began.
         is_detected: bool (N,), the detector saw the face in this very frame; else its box follows from its motion.
         was_read: bool (N,), the model read the face in this very frame; else its expression stands from before.
+        quality: float32 (N,), how much the face's crop in this frame can tell, 0 to 1, by its size, its sharpness and
+            the detection's score (:func:`~fsrfer.runtime.tracking.crop_quality`).
     """
 
     ids: npt.NDArray[np.int64]
     age_s: npt.NDArray[np.float32]
     is_detected: npt.NDArray[np.bool_]
     was_read: npt.NDArray[np.bool_]
+    quality: npt.NDArray[np.float32]
 
     def __len__(self) -> int:
         return len(self.ids)

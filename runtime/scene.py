@@ -79,9 +79,10 @@ class Scene:
             tracked: Its faces.
         """
         crops = cut_faces(frame.image, tracked.detections, self._crop_margin)
-        is_read = self._policy.choose(tracked, frame.time_s, crop_quality(crops, tracked.detections))
+        quality = crop_quality(crops, tracked.detections)
+        is_read = self._policy.choose(tracked, frame.time_s, quality)
         chosen = [crops[face] for face in np.flatnonzero(is_read)]
-        return PendingFrame(frame, tracked.detections, chosen, tracked, is_read, self)
+        return PendingFrame(frame, tracked.detections, chosen, tracked, is_read, quality, self)
 
     def result(
         self, pending: PendingFrame, readings: ExpressionPredictions, is_valid: npt.NDArray[np.bool_]
@@ -93,15 +94,15 @@ class Scene:
             readings: What the model says about the M faces that were read.
             is_valid: bool (M,), the model gave numbers for the face.
         """
-        tracked, is_read = pending.tracked, pending.is_read
-        if tracked is None or is_read is None:
+        tracked, is_read, quality = pending.tracked, pending.is_read, pending.quality
+        if tracked is None or is_read is None or quality is None:
             raise ValueError("the frame does not belong to a scene")
         read_ids, valid = tracked.ids[is_read][is_valid], readings.select(is_valid)
         self._smoother.add(read_ids, valid, pending.frame.time_s)
         self._policy.note_confidence(read_ids, valid.confidence)
         sizes = _crop_sides(tracked.detections, self._crop_margin)
         shown = self._smoother.predictions_of(tracked.ids, sizes, pending.frame.time_s)
-        tracks = FaceTracks(tracked.ids, tracked.age_s, tracked.is_detected, is_read)
+        tracks = FaceTracks(tracked.ids, tracked.age_s, tracked.is_detected, is_read, quality)
         return FrameResult(pending.frame, shown, tracked.detections, tracks)
 
 

@@ -17,6 +17,7 @@ SCHEMA_VERSION = 1
 PROBABILITY_DIGITS = 5
 PIXEL_DIGITS = 2
 SECOND_DIGITS = 6
+QUALITY_DIGITS = 4
 
 _AGE_DIGITS = 3
 _MEAN_DIGITS = 3
@@ -73,8 +74,10 @@ def _add_tracks(records: list[dict[str, Any]], result: FrameResult) -> None:
         return
     ids, ages = tracks.ids.tolist(), rounded(tracks.age_s, _AGE_DIGITS)
     detected, read = tracks.is_detected.tolist(), tracks.was_read.tolist()
+    qualities = rounded(tracks.quality, QUALITY_DIGITS)
     for face, record in enumerate(records):
         record.update(track_id=ids[face], track_age_s=ages[face], is_detected=detected[face], was_read=read[face])
+        record["quality"] = qualities[face]
 
 
 def window_record(window: GroupWindow) -> dict[str, Any]:

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
+from ...core.crop import crop_faces
 from ...core.errors import InputSpecError
+from ..results import FrameResult
 from .track_table import TrackTable
-from .tracked_faces import TrackedFaces
 
 Uint8Array = npt.NDArray[np.uint8]
 
@@ -41,16 +41,18 @@ class BestShots:
 
     Args:
         keep_crops: Whether the pictures are kept, in memory; nobody's are unless asked for.
+        crop_margin: Fraction of a box's longer side that is added on each side of a kept picture.
         forget_after_s: For how long a track is remembered that does not appear any more, in seconds above 0.
 
     Raises:
         InputSpecError: ``forget_after_s`` is not above 0.
     """
 
-    def __init__(self, *, keep_crops: bool = False, forget_after_s: float = 10.0) -> None:
+    def __init__(self, *, keep_crops: bool = False, crop_margin: float = 0.1, forget_after_s: float = 10.0) -> None:
         if not 0.0 < forget_after_s < np.inf:
             raise InputSpecError("impossible memory for faces", expected="seconds above 0", found=forget_after_s)
         self._keep_crops = keep_crops
+        self._crop_margin = crop_margin
         self._forget_after_s = forget_after_s
         self._time_s = -np.inf
         self._crops: dict[int, Uint8Array] = {}
@@ -61,41 +63,34 @@ class BestShots:
     def __len__(self) -> int:
         return len(self._tracks)
 
-    def update(
-        self,
-        tracked: TrackedFaces,
-        time_s: float,
-        frame_index: int,
-        quality: npt.NDArray[np.float32],
-        crops: Sequence[Uint8Array] | None = None,
-    ) -> list[BestShot]:
+    def update(self, result: FrameResult) -> list[BestShot]:
         """Look at the faces of a frame. Only those that detection found in it can be the best.
 
         Args:
-            tracked: The N faces.
-            time_s: When the frame was shown, in seconds of the source's clock; all tracks end when it runs backwards.
-            frame_index: Its position in the source.
-            quality: float32 (N,), how much each crop can tell, 0 or more; a face with NaN is not looked at.
-            crops: The N crops; needed where they are kept.
+            result: Results of one source in their order, with tracks; all end where time runs backwards. A face whose
+                quality is no number is not looked at.
 
         Returns:
             The shots of the tracks that did not appear for ``forget_after_s`` and are forgotten now.
 
         Raises:
-            InputSpecError: Qualities or crops do not belong to the faces, or the time is not a finite number.
+            InputSpecError: Nobody is followed, or the time is not a finite number.
         """
-        self._check(tracked, time_s, quality, crops)
-        ended = self._pass_time(time_s)
-        rows = self._tracks.touch(tracked.ids, time_s)
-        better = np.flatnonzero(tracked.is_detected & (quality > self._tracks["quality"][rows]))
+        frame, tracks = result.frame, result.tracks
+        if tracks is None or not np.isfinite(frame.time_s):
+            raise InputSpecError("looks at faces cannot be compared", expected="tracks and a time", found=frame.time_s)
+        ended = self._pass_time(frame.time_s)
+        rows = self._tracks.touch(tracks.ids, frame.time_s)
+        better = np.flatnonzero(tracks.is_detected & (tracks.quality > self._tracks["quality"][rows]))
         improved = rows[better]
-        self._tracks["quality"][improved] = quality[better]
-        self._tracks["time_s"][improved] = time_s
-        self._tracks["frame_index"][improved] = frame_index
-        self._tracks["box"][improved] = tracked.detections.boxes[better]
-        if self._keep_crops and crops is not None:
-            for face in better.tolist():
-                self._crops[int(tracked.ids[face])] = crops[face].copy()  # a view would hold the whole frame
+        self._tracks["quality"][improved] = tracks.quality[better]
+        self._tracks["time_s"][improved] = frame.time_s
+        self._tracks["frame_index"][improved] = frame.index
+        self._tracks["box"][improved] = result.boxes[better]
+        if self._keep_crops:
+            crops = crop_faces(frame.image, result.boxes[better], self._crop_margin)
+            for track_id, crop in zip(tracks.ids[better].tolist(), crops, strict=True):
+                self._crops[track_id] = crop.copy()  # a view would hold the whole frame
         return ended
 
     def shot_of(self, track_id: int) -> BestShot | None:
@@ -125,18 +120,3 @@ class BestShots:
         for track_id in self._tracks.drop_unseen(limit_s).tolist():
             self._crops.pop(track_id, None)
         return [shot for shot in shots if shot is not None]
-
-    def _check(
-        self,
-        tracked: TrackedFaces,
-        time_s: float,
-        quality: npt.NDArray[np.float32],
-        crops: Sequence[Uint8Array] | None,
-    ) -> None:
-        if not np.isfinite(time_s):
-            raise InputSpecError("faces cannot be compared without a time", expected="seconds", found=time_s)
-        if quality.shape != (len(tracked),):
-            raise InputSpecError("qualities do not belong to the faces", expected=(len(tracked),), found=quality.shape)
-        if self._keep_crops and (crops is None or len(crops) != len(tracked)):
-            found = None if crops is None else len(crops)
-            raise InputSpecError("crops that are to be kept are missing", expected=len(tracked), found=found)

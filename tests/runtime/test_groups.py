@@ -29,7 +29,9 @@ def result(happy, *, time_s=0.0, ids=None, sizes=None, source="hall", clock=Cloc
     tracks = None
     if ids is not None:
         flags = np.ones(count, bool)
-        tracks = FaceTracks(np.array(ids, np.int64), np.zeros(count, np.float32), flags, flags)
+        tracks = FaceTracks(
+            np.array(ids, np.int64), np.zeros(count, np.float32), flags, flags, flags.astype(np.float32)
+        )
     frame = Frame(source, 0, time_s, clock, np.zeros((40, 40, 3), np.uint8))
     return FrameResult(frame, predictions, detections, tracks)
 

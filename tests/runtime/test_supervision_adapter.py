@@ -29,7 +29,8 @@ def result(count=2, *, tracks=True, detections=True):
     boxes = np.array([[10 * face, 5, 10 * face + 8, 15] for face in range(count)], np.float32).reshape(-1, 4)
     found = FaceDetections(boxes, np.full(count, 0.9, np.float32)) if detections else None
     flags = np.ones(count, bool)
-    followed = FaceTracks(np.arange(7, 7 + count), np.zeros(count, np.float32), flags, flags) if tracks else None
+    zeros = np.zeros(count, np.float32)
+    followed = FaceTracks(np.arange(7, 7 + count), zeros, flags, flags, zeros) if tracks else None
     return FrameResult(FRAME, predictions, found, followed)
 
 

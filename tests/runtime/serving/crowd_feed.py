@@ -68,7 +68,8 @@ def _predictions(labels, seen, rng):
 
 def _tracks(seen):
     flags = np.ones(len(seen.boxes), bool)
-    return FaceTracks(seen.track_ids + 1, np.full(len(seen.boxes), 2.0, np.float32), flags, flags)
+    ages, qualities = np.full(len(seen.boxes), 2.0, np.float32), np.full(len(seen.boxes), 0.2, np.float32)
+    return FaceTracks(seen.track_ids + 1, ages, flags, flags, qualities)
 
 
 class CrowdFeed:

@@ -36,6 +36,7 @@ def make_result():
         label=1,
         ids=None,
         is_detected=True,
+        quality=0.25,
         unreadable=(),
     ):
         count = 1 if boxes is None else len(boxes)
@@ -56,7 +57,8 @@ def make_result():
         tracks = None
         if ids is not None:
             flags = np.full(count, is_detected)
-            tracks = FaceTracks(np.array(ids, np.int64), np.full(count, 1.25, np.float32), flags, ~flags)
+            looks = np.full(count, quality, np.float32)
+            tracks = FaceTracks(np.array(ids, np.int64), np.full(count, 1.25, np.float32), flags, ~flags, looks)
         return FrameResult(Frame(source, index, time_s, clock, image), predictions, detections, tracks)
 
     return build

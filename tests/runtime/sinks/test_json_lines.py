@@ -169,6 +169,7 @@ def results(draw):
         draw(st_numpy.arrays(np.float32, count, elements=st.floats(0, 2.0**26, width=32))),
         draw(st_numpy.arrays(np.bool_, count)),
         draw(st_numpy.arrays(np.bool_, count)),
+        draw(st_numpy.arrays(np.float32, count, elements=st.floats(0, 1, width=32))),
     )
     frame = Frame(
         draw(st.text()),

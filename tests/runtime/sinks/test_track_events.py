@@ -89,3 +89,21 @@ def test_where_nobody_is_followed_nothing_happens(make_result):
 
 def test_a_track_that_the_tracker_may_still_find_has_not_ended():
     assert TrackerConfig().max_lost_s < GONE_S
+
+
+def test_every_record_says_where_the_face_was_seen_best_so_far(follow):
+    (new,) = follow(0.0, [1], index=5, quality=0.4)
+    assert new["best_shot"] == {"frame": 5, "time_s": 0.0, "box": list(BOX), "quality": 0.4}
+    follow(0.1, [1], index=6, quality=0.6)
+    follow(0.2, [1], index=7, quality=0.9, is_detected=False)  # nobody looked there
+    (update,) = follow(0.3, [1], index=8, quality=0.5, label=4)
+    assert update["best_shot"]["frame"] == 6
+    (end,) = follow(0.3 + GONE_S, [], index=9)
+    assert (end["best_shot"]["frame"], end["best_shot"]["quality"]) == (6, 0.6)
+
+
+def test_a_face_that_detection_never_saw_has_no_best_shot(follow):
+    (new,) = follow(0.0, [1], is_detected=False)
+    assert new["best_shot"] is None
+    (end,) = follow.finish()
+    assert end["best_shot"] is None
