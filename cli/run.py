@@ -54,6 +54,7 @@ def run(
     aggregate_only: opt.AggregateOnly = False,
     output: opt.Output = None,
     annotated: opt.Annotated_ = None,
+    video_segment: opt.VideoSegment = None,
     sink: opt.Sink = None,
     blur_faces: opt.BlurFaces = False,
     record_calibration: opt.RecordCalibration = None,
@@ -82,6 +83,7 @@ def run(
     outputs = Outputs(
         lines=output,
         annotated=annotated,
+        video_segment_s=video_segment,
         sinks=tuple(sink or ()),
         calibration=record_calibration,
         blur_faces=blur_faces,

@@ -90,6 +90,10 @@ Sink = Annotated[list[str] | None, typer.Option(help=f"Also send results there; 
 Annotated_ = Annotated[
     Path | None, typer.Option("--annotated", help="Also write the annotated video (.mp4) or picture (.png, .jpg).")
 ]
+VideoSegment = Annotated[
+    float | None,
+    typer.Option(min=1, help="Begin another annotated video after so many seconds; each is complete when it is over."),
+]
 BlurFaces = Annotated[
     bool,
     typer.Option("--blur-faces", help="Make faces unrecognisable in annotated pictures and on the live page."),

@@ -25,6 +25,7 @@ from ..runtime.sinks import (
     WindowSink,
     open_sink,
 )
+from ..runtime.sinks.annotated_video import VIDEO_OUTPUT_SUFFIXES
 from ..runtime.sources import SourceKind, SourceSpec
 from .console import NOTES
 from .progress_sink import ProgressSink
@@ -57,6 +58,7 @@ class Outputs:
     Attributes:
         lines: File of the JSON lines; None for stdout.
         annotated: Video or picture with what was seen drawn in.
+        video_segment_s: Length of the files of an annotated video, in seconds; None for one file a source.
         sinks: Further sinks, as :func:`~fsrfer.runtime.sinks.open_sink` takes them.
         calibration: Folder of recorded face crops.
         blur_faces: Make faces unrecognisable wherever pictures are shown or kept.
@@ -66,6 +68,7 @@ class Outputs:
 
     lines: Path | None = None
     annotated: Path | None = None
+    video_segment_s: float | None = None
     sinks: tuple[str, ...] = ()
     calibration: Path | None = None
     blur_faces: bool = False
@@ -91,6 +94,9 @@ class Outputs:
         ]
         if self.aggregate_only and single:
             raise UsageError("--aggregate-only tells nothing about a single face", found=single[0])
+        is_video = self.annotated is not None and self.annotated.suffix.lower() in VIDEO_OUTPUT_SUFFIXES
+        if self.video_segment_s is not None and not is_video:
+            raise UsageError("--video-segment cuts annotated videos", fix="name one: --annotated seen.mp4")
 
     def open(self, stack: ExitStack, specs: Sequence[SourceSpec], classifier: ExpressionClassifier) -> OpenOutputs:
         """Enter all sinks.
@@ -145,7 +151,9 @@ class Outputs:
         if kinds == {True}:
             is_single = sum(len(spec.pictures) for spec in specs) == 1
             return AnnotatedPictureSink(path, is_single=is_single, blur_faces=self.blur_faces)
-        return AnnotatedVideoSink(path, is_single=len(specs) == 1, blur_faces=self.blur_faces)
+        return AnnotatedVideoSink(
+            path, is_single=len(specs) == 1, blur_faces=self.blur_faces, segment_s=self.video_segment_s
+        )
 
 
 def serving_options(address: str | None, token_file: Path | None, hosts: Sequence[str]) -> ServingOptions | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from contextlib import ExitStack
+from datetime import datetime, timezone
 from fractions import Fraction
 from pathlib import Path
 from types import TracebackType
@@ -17,6 +18,7 @@ import numpy.typing as npt
 
 from ...core.errors import BackendUnavailableError, UsageError
 from ...core.files import atomic_path
+from ..frame import Clock, Frame
 from ..results import FrameResult
 from .drawing import annotate
 from .face_blur import FaceBlur
@@ -33,19 +35,25 @@ _NOMINAL_RATE = 25  # for the encoder's rate control only: every frame carries i
 class AnnotatedVideoSink:
     """Writes H.264 videos with boxes, expressions, confidences and, where faces are followed, tracks drawn in.
 
-    Frames keep their times. The files appear under their names when the sink is left normally; until then, and after
-    an error, there is nothing.
+    Frames keep their times. A file appears under its name when it is complete: when its segment is over, or the sink is
+    left normally; until then, and after an error, there is nothing.
 
     Args:
         path: The video; with several sources their names go before its suffix.
         is_single: Whether there is a single source; with several, each frame says where and when it is from.
         blur_faces: Make the faces that were found unrecognisable.
+        segment_s: Begin another file after so many seconds; when it begins goes before its suffix, in UTC for live
+            sources. None keeps one file a source.
 
     Raises:
-        UsageError: The suffix is not that of a video.
+        UsageError: The suffix is not that of a video, or a segment is shorter than a second.
     """
 
-    def __init__(self, path: Path, *, is_single: bool = True, blur_faces: bool = False) -> None:
+    def __init__(
+        self, path: Path, *, is_single: bool = True, blur_faces: bool = False, segment_s: float | None = None
+    ) -> None:
+        if segment_s is not None and not segment_s >= 1.0:
+            raise UsageError("impossible segments of videos", expected="1 s or more", found=f"{segment_s} s")
         if path.suffix.lower() not in VIDEO_OUTPUT_SUFFIXES:
             raise UsageError(
                 f"cannot write annotated video to {path}",
@@ -54,19 +62,21 @@ class AnnotatedVideoSink:
         self._names = OutputNames(path, is_single=is_single)
         self._is_single = is_single
         self._blur = FaceBlur() if blur_faces else None
-        self._files = ExitStack()
-        self._encoders: dict[str, _VideoEncoder] = {}
+        self._segment_s = segment_s
+        self._videos: dict[str, _OpenVideo] = {}
 
     def write(self, result: FrameResult) -> None:
         """Draw one frame and encode it."""
         shown = result if self._blur is None else self._blur.blurred(result)
         image = annotate(shown, caption=not self._is_single)
-        encoder = self._encoders.get(result.frame.source)
-        if encoder is None:
-            temporary = self._files.enter_context(atomic_path(self._names.path_for(result.frame.source)))
-            encoder = self._files.enter_context(_VideoEncoder(temporary, image.shape[1], image.shape[0]))
-            self._encoders[result.frame.source] = encoder
-        encoder.encode(image, result.frame.time_s)
+        source, time_s = result.frame.source, result.frame.time_s
+        video = self._videos.get(source)
+        if video is not None and self._is_over(video, time_s):
+            self._videos.pop(source).close()
+            video = None
+        if video is None:
+            video = self._videos[source] = _OpenVideo(self._path_for(result.frame), image, time_s)
+        video.encoder.encode(image, time_s)
 
     def __enter__(self) -> AnnotatedVideoSink:
         return self
@@ -74,7 +84,35 @@ class AnnotatedVideoSink:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._files.__exit__(kind, error, trace)
+        files = ExitStack()
+        for video in self._videos.values():
+            files.push(video.files)
+        self._videos.clear()
+        files.__exit__(kind, error, trace)
+
+    def _is_over(self, video: _OpenVideo, time_s: float) -> bool:
+        return self._segment_s is not None and not 0.0 <= time_s - video.start_s < self._segment_s
+
+    def _path_for(self, frame: Frame) -> Path:
+        path = self._names.path_for(frame.source)
+        if self._segment_s is None:
+            return path
+        return path.with_name(f"{path.stem}-{_beginning(frame)}{path.suffix}")
+
+
+class _OpenVideo:
+    """A file that is being written; it begins with an image at a time."""
+
+    def __init__(self, path: Path, image: npt.NDArray[np.uint8], start_s: float) -> None:
+        self.start_s = start_s
+        with ExitStack() as stack:
+            temporary = stack.enter_context(atomic_path(path))
+            self.encoder = stack.enter_context(_VideoEncoder(temporary, image.shape[1], image.shape[0]))
+            self.files = stack.pop_all()
+
+    def close(self) -> None:
+        """Complete the file."""
+        self.files.close()
 
 
 class _VideoEncoder:
@@ -109,6 +147,13 @@ class _VideoEncoder:
         with self._container:
             if kind is None:
                 self._container.mux(self._stream.encode(None))
+
+
+def _beginning(frame: Frame) -> str:
+    if frame.clock is Clock.WALL:
+        return datetime.fromtimestamp(frame.time_s, timezone.utc).strftime("%Y%m%dT%H%M%SZ")
+    minutes, seconds = divmod(int(frame.time_s), 60)
+    return f"{minutes // 60:02d}h{minutes % 60:02d}m{seconds:02d}s"
 
 
 def _codec() -> tuple[str, dict[str, str]]:

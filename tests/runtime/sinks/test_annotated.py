@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from fsrfer.core.errors import UsageError
+from fsrfer.runtime.frame import Clock
 from fsrfer.runtime.sinks import AnnotatedPictureSink, AnnotatedVideoSink, annotate
 from fsrfer.runtime.sinks.output_names import OutputNames
 
@@ -98,3 +99,42 @@ def test_names_that_hold_nothing_usable_still_make_a_file_name(tmp_path):
     names = OutputNames(tmp_path / "out.mp4", is_single=False)
     assert names.path_for("...").name == "out-source.mp4"
     assert names.path_for("rtsp://***").name == "out-source-2.mp4"
+
+
+class TestSegments:
+    def write(self, make_result, path, times_s, **options):
+        with AnnotatedVideoSink(path, segment_s=10.0) as sink:
+            for index, time_s in enumerate(times_s):
+                sink.write(make_result(index=index, time_s=time_s, **options))
+                yield sorted(file.name for file in path.parent.glob("[!.]*"))
+
+    def test_each_is_complete_as_soon_as_it_is_over(self, tmp_path, make_result):
+        seen = list(self.write(make_result, tmp_path / "seen.mp4", [0.0, 5.0, 9.9, 10.0, 19.0, 21.0]))
+        first, second = "seen-00h00m00s.mp4", "seen-00h00m10s.mp4"
+        assert seen == [[], [], [], [first], [first], [first, second]]
+        counts = {file.name: len(read(file)[2]) for file in tmp_path.iterdir()}
+        assert counts == {first: 3, second: 2, "seen-00h00m21s.mp4": 1}
+
+    def test_those_of_live_sources_are_called_after_the_time_of_day(self, tmp_path, make_result):
+        times_s = [1790000048.16, 1790000049.0, 1790000058.2]
+        list(self.write(make_result, tmp_path / "seen.mkv", times_s, clock=Clock.WALL))
+        assert sorted(file.name for file in tmp_path.iterdir()) == [
+            "seen-20260921T141408Z.mkv",
+            "seen-20260921T141418Z.mkv",
+        ]
+
+    def test_time_that_runs_backwards_begins_another(self, tmp_path, make_result):
+        list(self.write(make_result, tmp_path / "seen.mp4", [95.0, 3.0]))
+        assert sorted(file.name for file in tmp_path.iterdir()) == ["seen-00h00m03s.mp4", "seen-00h01m35s.mp4"]
+
+    def test_an_error_leaves_those_that_are_over(self, tmp_path, make_result):
+        steps = self.write(make_result, tmp_path / "seen.mp4", [0.0, 11.0])
+        next(steps), next(steps)
+        with pytest.raises(RuntimeError, match="camera"):
+            steps.throw(RuntimeError("camera"))
+        assert [file.name for file in tmp_path.iterdir()] == ["seen-00h00m00s.mp4"]
+
+    def test_they_are_not_shorter_than_a_second(self, tmp_path):
+        for seconds in (0.0, 0.5, float("nan")):
+            with pytest.raises(UsageError, match="segments"):
+                AnnotatedVideoSink(tmp_path / "seen.mp4", segment_s=seconds)
