@@ -145,6 +145,7 @@ class SearchLanes:
         haul.found = [next(found) if is_due else None for is_due in due]
 
     def _take(self) -> tuple[_Haul | None, list[bool]]:
+        self._collector.wait(_POLL_S)  # not in turn: who waits for frames must not keep others from a lock
         with self._turn:
             with self._changed:
                 self._is_taking = True
@@ -161,13 +162,14 @@ class SearchLanes:
                 if haul is not None:
                     self._hauls.append(haul)
                 self._changed.notify_all()
-                if haul is None and not self._is_stopped and self._collector.is_exhausted:
-                    self._changed.wait(_POLL_S)  # a source may be added yet
+        if haul is None and self._collector.is_exhausted:
+            with self._changed:
+                self._changed.wait_for(lambda: self._is_stopped, _POLL_S)  # a source may be added yet
         return haul, due
 
     def _ready_frames(self) -> list[Frame]:
         frames: list[Frame] = []
-        frame = self._collector.take(_POLL_S)
+        frame = self._collector.take(0.0)
         while frame is not None:
             frames.append(frame)
             if frame.is_live:

@@ -102,6 +102,16 @@ class FrameCollector:
             self._readers = [reader for reader in self._readers if reader.name != name]
             self._changed.notify_all()
 
+    def wait(self, timeout_s: float) -> None:
+        """Wait until there is a frame to take, or none will come any more; at most for so long."""
+        deadline = time.monotonic() + timeout_s
+        with self._changed:
+            while not (self.is_exhausted or any(reader.has_news for reader in self._readers)):
+                remaining_s = deadline - time.monotonic()
+                if remaining_s <= 0:
+                    return
+                self._changed.wait(min(remaining_s, _POLL_S))
+
     def take(self, timeout_s: float | None = None) -> Frame | None:
         """Return the next frame of the source whose turn it is, of those that have one.
 
@@ -194,6 +204,10 @@ class _Reader:
     @property
     def is_exhausted(self) -> bool:
         return self._is_finished and not self.queue
+
+    @property
+    def has_news(self) -> bool:
+        return bool(self.queue) or self._defect is not None
 
     def start(self) -> None:
         self._thread.start()

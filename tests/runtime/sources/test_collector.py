@@ -132,3 +132,17 @@ def test_a_stop_hands_out_nothing_more_and_leaves_no_thread():
 def test_no_source_is_wrong_usage():
     with pytest.raises(UsageError, match="nothing to read"):
         FrameCollector([])
+
+
+def test_waiting_takes_nothing_and_ends_with_a_frame_with_the_last_one_and_with_the_time():
+    with FrameCollector([CountingSource("a", 2)]) as collector:
+        for index in range(2):
+            collector.wait(10.0)
+            assert collector.take(0.0).index == index  # it is there, and was not taken
+        collector.wait(10.0)
+        assert collector.is_exhausted
+        collector.wait(10.0)
+    with FrameCollector([CountingSource("a", 1, interval_s=10.0)]) as collector:
+        assert collector.take(10.0) is not None
+        collector.wait(0.01)
+        assert not collector.is_exhausted
