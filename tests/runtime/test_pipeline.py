@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
@@ -101,11 +102,12 @@ def test_the_report_says_what_a_sink_did_not_get(classifier, write_picture, tmp_
     assert pipeline.report().sink_drops == {"lines": 3}
 
 
-def test_results_do_not_depend_on_the_other_sources(shared, classifier, detector):
+@pytest.mark.parametrize("lanes", [1, 3])
+def test_results_do_not_depend_on_the_other_sources_or_on_the_lanes(shared, classifier, detector, lanes):
     clips = [shared / "media" / "clips" / name for name in ("classroom.mp4", "face-demographics-walking.mp4")]
     options = PipelineOptions(max_frames=10)
     together, alone = Recorder(), Recorder()
-    StreamPipeline(sources_of(*clips), classifier, detector, options).run([together])
+    StreamPipeline(sources_of(*clips), classifier, detector, replace(options, detect_lanes=lanes)).run([together])
     for clip in clips:
         StreamPipeline(sources_of(clip), classifier, detector, options).run([alone])
     for clip in clips:
@@ -114,6 +116,7 @@ def test_results_do_not_depend_on_the_other_sources(shared, classifier, detector
         assert [result.frame.index for result in mixed] == [result.frame.index for result in pure] == list(range(10))
         for one, other in zip(mixed, pure, strict=True):
             assert np.array_equal(one.boxes, other.boxes)
+            assert np.array_equal(one.tracks.ids, other.tracks.ids)
             np.testing.assert_allclose(one.predictions.probabilities, other.predictions.probabilities, atol=1e-6)
 
 
@@ -340,7 +343,9 @@ class _Nothing:
         yield from ()
 
 
-@pytest.mark.parametrize("options", [{"max_wait_s": -1}, {"max_pending_frames": 0}, {"detect_batch": 0}])
+@pytest.mark.parametrize(
+    "options", [{"max_wait_s": -1}, {"max_pending_frames": 0}, {"detect_batch": 0}, {"detect_lanes": 0}]
+)
 def test_impossible_options(options):
     with pytest.raises(UsageError, match="impossible pipeline options"):
         PipelineOptions(**options)
