@@ -7,7 +7,6 @@ packages of .ci/run). They share the processor with what is measured, and their 
 """
 
 import argparse
-import json
 import os
 import resource
 import socket
@@ -23,12 +22,10 @@ from typing import Any
 
 import av
 import numpy as np
+from record import record
 
-from fsrfer.core.environment import read_environment
 from fsrfer.core.options import Precision
 from fsrfer.core.processor import read_processor
-from fsrfer.core.provenance import installed_versions
-from fsrfer.core.schema import to_mapping
 from fsrfer.runtime import PipelineOptions, StreamPipeline, default_bundle_path, open_bundle
 from fsrfer.runtime.detection import DetectorConfig, open_detector
 from fsrfer.runtime.pipeline_report import PipelineReport
@@ -246,17 +243,7 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=600)
     parser.add_argument("--output", type=Path)
     options = parser.parse_args()
-    told = [word if not Path(word).exists() else Path(word).name for word in sys.argv]
-    result = {
-        "command": " ".join(["python", *told]),
-        "machine": to_mapping(read_environment()),
-        "versions": installed_versions(),
-        **measure(options),
-    }
-    text = json.dumps(result, indent=1, default=str)
-    print(text)
-    if options.output:
-        options.output.write_text(text + "\n", encoding="utf-8")
+    record(measure(options), options.output)
 
 
 if __name__ == "__main__":

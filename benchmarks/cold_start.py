@@ -8,17 +8,13 @@ was resident while a clip was read as one stream.
 """
 
 import argparse
-import json
 import subprocess
 import sys
 import time
 from pathlib import Path
 from statistics import median
 
-from fsrfer.core.environment import read_environment
-from fsrfer.core.files import write_text
-from fsrfer.core.provenance import installed_versions
-from fsrfer.core.schema import to_mapping
+from record import record
 
 IMPORT_ONLY = "import onnxruntime; print('ready', flush=True)"
 
@@ -74,20 +70,8 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=9)
     parser.add_argument("--output", type=Path)
     options = parser.parse_args()
-    told = []
-    for word in sys.argv[1:]:
-        family, _, file = word.rpartition(":")
-        told.append(f"{family}:{Path(file).name}".lstrip(":") if Path(file).exists() else word)
-    result = {
-        "command": " ".join(["python benchmarks/cold_start.py", *told]),
-        "machine": to_mapping(read_environment()),
-        "versions": installed_versions(),
-        "detectors": {detector.partition(":")[0]: measure(options, detector) for detector in options.detector},
-    }
-    text = json.dumps(result, indent=1, default=str)
-    print(text)
-    if options.output:
-        write_text(options.output, text + "\n")
+    measured = {detector.partition(":")[0]: measure(options, detector) for detector in options.detector}
+    record({"detectors": measured}, options.output)
 
 
 if __name__ == "__main__":

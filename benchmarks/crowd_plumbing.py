@@ -9,7 +9,6 @@ ones, above all small ones: what it does not see is told as recall, and labels a
 """
 
 import argparse
-import json
 import sys
 import tempfile
 from collections import Counter, defaultdict
@@ -18,11 +17,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
+from record import record
 
-from fsrfer.core.environment import read_environment
-from fsrfer.core.files import write_text
-from fsrfer.core.provenance import installed_versions
-from fsrfer.core.schema import to_mapping
 from fsrfer.datasets.procedural import CrowdClip, write_clip, write_ground_truth
 from fsrfer.runtime import PipelineOptions, StreamPipeline, open_bundle
 from fsrfer.runtime.detection import DetectorConfig, open_detector
@@ -147,17 +143,7 @@ def main() -> None:
                     scores[way].add(seed, clip, result)
                 scores[way].readings += pipeline.report().readings
             print(f"clip {seed + 1} of {options.clips}", file=sys.stderr, flush=True)
-    told = [Path(word).name if Path(word).exists() else word for word in sys.argv[1:]]
-    result = {
-        "command": " ".join(["python benchmarks/crowd_plumbing.py", *told]),
-        "machine": to_mapping(read_environment()),
-        "versions": installed_versions(),
-        "ways": {way: score.row() for way, score in scores.items()},
-    }
-    text = json.dumps(result, indent=1, default=str)
-    print(text)
-    if options.output:
-        write_text(options.output, text + "\n")
+    record({"ways": {way: score.row() for way, score in scores.items()}}, options.output)
 
 
 if __name__ == "__main__":

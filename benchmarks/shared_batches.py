@@ -17,13 +17,10 @@ from pathlib import Path
 from statistics import median
 
 import numpy as np
+from record import record
 
-from fsrfer.core.environment import read_environment
-from fsrfer.core.files import write_text
 from fsrfer.core.options import Precision
 from fsrfer.core.processor import read_processor
-from fsrfer.core.provenance import installed_versions
-from fsrfer.core.schema import to_mapping
 from fsrfer.runtime import PipelineOptions, StreamPipeline, default_bundle_path, open_bundle
 from fsrfer.runtime.detection import DetectorConfig, open_detector
 from fsrfer.runtime.results import FrameResult
@@ -131,19 +128,12 @@ def main() -> None:
         one, many = throughput([clips]), throughput([[clip] for clip in clips])
         rounds.append({"one_process": round(one, 2), "many_processes": round(many, 2), "ratio": round(one / many, 3)})
         print(f"round {number + 1}: {rounds[-1]}", file=sys.stderr, flush=True)
-    told = [Path(word).name if Path(word).exists() else word for word in sys.argv[1:]]
-    result = {
-        "command": " ".join(["python benchmarks/shared_batches.py", *told]),
-        "machine": to_mapping(read_environment()),
-        "versions": installed_versions(),
+    measured = {
         "frames_per_s": rounds,
         "median_ratio": median(row["ratio"] for row in rounds),
         "results": largest_difference(options, clips) if options.check else None,
     }
-    text = json.dumps(result, indent=1, default=str)
-    print(text)
-    if options.output:
-        write_text(options.output, text + "\n")
+    record(measured, options.output)
 
 
 if __name__ == "__main__":
