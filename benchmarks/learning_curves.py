@@ -40,7 +40,7 @@ def draw(stores: dict[str, dict[str, list[tuple[int, float]]]], path: Path) -> N
         axis.set_title(name, fontsize=10)
         axis.set_xlabel("epoch")
         axis.grid(alpha=0.3)
-        axis.legend(fontsize=7)
+        axis.legend(fontsize=7, loc="lower right")
     axes[0].set_ylabel("validation accuracy (%)")
     with atomic_path(path) as temporary:
         figure.savefig(temporary, dpi=130)

@@ -99,7 +99,7 @@ METHODS: tuple[Method, ...] = (
     Method("full-size", "B0 full-size model", Kind.BASELINE, (Part.FULL_SIZE,), _alone(Part.FULL_SIZE)),
     Method("mixed", "B1 mixed resolutions", Kind.BASELINE, (Part.MIXED,), _alone(Part.MIXED)),
     Method("mixed-mirrored", "B1 and its mirror image", Kind.BASELINE, (Part.MIXED,), _mirrored(Part.MIXED)),
-    Method("mixed-longer", "B1 for as long as ours", Kind.BASELINE, (Part.MIXED_LONGER,), _alone(Part.MIXED_LONGER)),
+    Method("mixed-longer", "B1 for 12 epochs more", Kind.BASELINE, (Part.MIXED_LONGER,), _alone(Part.MIXED_LONGER)),
     Method(
         "restoration",
         "B2 image super-resolution",

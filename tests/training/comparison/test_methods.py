@@ -6,7 +6,7 @@ import pytest
 from torch import nn
 
 from fsrfer.training.comparison.methods import METHODS, Kind, expert_for
-from fsrfer.training.comparison.parts import EXPERT_SIZES, Part, plan_of, shortened
+from fsrfer.training.comparison.parts import EXPERT_SIZES, LONGER_EPOCHS, Part, plan_of, shortened
 from fsrfer.training.comparison.restoring import RestorationNetwork, RestoringClassifier
 from fsrfer.training.comparison.voting import MirroredNetwork, VotingNetwork
 from fsrfer.training.models import BackboneConfig, ExpressionNetwork, NetworkConfig
@@ -59,11 +59,11 @@ def test_experts_above_the_input_size_do_not_exist():
     assert expert_for(24, 24) is Part.FULL_SIZE
 
 
-def test_the_longer_baseline_is_trained_for_as_long_as_ours_from_the_same_start():
+def test_the_longer_baseline_goes_on_at_the_learning_rate_of_ours_from_the_same_start():
     ours, longer = plan_of(Part.OURS), plan_of(Part.MIXED_LONGER)
     assert Part.OURS.needs is Part.MIXED_LONGER.needs is Part.MIXED
     assert longer.role is OriginRole.INITIAL
-    assert longer.recipe.extractor.epochs == ours.recipe.super_resolution.epochs
+    assert longer.recipe.extractor.epochs == LONGER_EPOCHS
     assert longer.recipe.extractor.learning_rate == ours.recipe.super_resolution.extractor_learning_rate
     assert longer.recipe.extractor.face_sizes == plan_of(Part.MIXED).recipe.extractor.face_sizes
 
