@@ -127,9 +127,10 @@ def test_every_method_runs_from_nothing(tmp_path):
     )  # fmt: skip
     assert result.returncode == 0, result.stderr
     methods = json.loads((tmp_path / "results" / "comparison.json").read_text())["methods"]
-    assert len(methods) == 12
+    assert len(methods) == 13
     macs = {method["key"]: method["costs"]["8"]["macs"] for method in methods}
     assert macs["full-size"] == macs["mixed"] == macs["experts"]
+    assert macs["mixed-mirrored"] == 2 * macs["mixed"]
     assert macs["voting"] == 10 * macs["full-size"]
     assert macs["restoration"] > macs["full-size"]
     assert all(method["costs"]["8"]["latency_ms"] > 0 for method in methods)
