@@ -13,6 +13,8 @@ from ..core.errors import UsageError
 
 _SHARE = 0.2  # of a new measurement in the moving averages
 _BUSY = 0.85  # share of the time that may be filled; the rest is for what was not measured
+_LOST = 0.05  # share of frames that give way to newer ones; a few do whatever the load
+_FEW_LOST = 0.01
 _RELAXED = 0.7  # detection becomes more frequent only where that would leave this much
 
 
@@ -78,26 +80,27 @@ class DetectionCadence:
             self._detect_s = _average(self._detect_s, detect_s)
         self._other_s = _average(self._other_s, other_s)
 
-    def adapt(self, arrivals_per_s: float, lanes: int = 1) -> None:
+    def adapt(self, arrivals_per_s: float, lanes: int = 1, lost: float = 0.0) -> None:
         """Choose the distance for a rate of frames; one step at a time. A fixed one stays.
 
         Detection and everything else happen side by side. The part of the time that is filled is that of the busier:
-        rate * detection / every / lanes, or rate * everything else. Where they share a core, the measured times are
-        longer for it, so that this holds there too.
+        rate * detection / every / lanes, or rate * everything else. What else the processor does is not in these times,
+        decoding above all; but where it is too much, frames are lost.
 
         Args:
             arrivals_per_s: Frames of all live sources together that arrive in a second, whether there was time for
                 them or not; 0 where no source is live, and then every frame is searched.
             lanes: Threads that detect at the same time.
+            lost: Share of them for which there was no time.
         """
         if self._is_fixed:
             return
         if arrivals_per_s <= 0 or self._detect_s is None or self._other_s is None:
             self._every = 1
             return
-        if self._load(arrivals_per_s, self._every, lanes) > _BUSY:
+        if lost > _LOST or self._load(arrivals_per_s, self._every, lanes) > _BUSY:
             self._every = min(self._every + 1, self._max_every)
-        elif self._every > 1 and self._load(arrivals_per_s, self._every - 1, lanes) < _RELAXED:
+        elif lost < _FEW_LOST and self._every > 1 and self._load(arrivals_per_s, self._every - 1, lanes) < _RELAXED:
             self._every -= 1
 
     def _load(self, arrivals_per_s: float, every: int, lanes: int) -> float:

@@ -37,7 +37,7 @@ class FaceSearch:
         self._lanes = [] if isinstance(detector, RecordedBoxes) else _lanes(detector, lanes)
         self._cadence = DetectionCadence(every)
         self._stages = stages
-        self._arrivals = ArrivalRate()
+        self._arrivals, self._losses = ArrivalRate(), ArrivalRate()
         self._lock = threading.Lock()
         self._detect_s = 0.0
         self._searched = 0
@@ -102,13 +102,15 @@ class FaceSearch:
         """
         if not self._arrivals.is_due(now_s):
             return False
-        counts = {status.name: status.frames + status.dropped for status in statuses if status.is_live}
-        window = self._arrivals.look(counts, now_s)
+        live = [status for status in statuses if status.is_live]
+        window = self._arrivals.look({status.name: status.frames + status.dropped for status in live}, now_s)
+        losses = self._losses.look({status.name: status.dropped for status in live}, now_s)
         with self._lock:
-            if window is not None and self._seen:
+            if window is not None and losses is not None and self._seen:
                 detect_s = self._detect_s / self._searched if self._searched else None
                 self._cadence.observe(detect_s, max(window.seconds - idle_s, 0.0) / self._seen)
-                self._cadence.adapt(window.per_second, max(len(self._lanes), 1))
+                lost = losses.per_second / window.per_second if window.per_second else 0.0
+                self._cadence.adapt(window.per_second, max(len(self._lanes), 1), lost)
             self._detect_s, self._searched, self._seen = 0.0, 0, 0
         return True
 

@@ -1,4 +1,4 @@
-"""Threads that search frames for faces side by side, and hand them on in the order in which they were taken.
+"""Threads that search frames for faces side by side, and hand on those of each source in their order.
 
 One thread for everything leaves cores idle: a small network gains little from a second thread inside an operator, and
 nothing is searched while faces are followed, cropped and read. Here each lane searches a frame of its own meanwhile.
@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import threading
 import time
-from collections import deque
 from dataclasses import dataclass, field
 from types import TracebackType
 
@@ -40,7 +39,8 @@ class SearchLanes:
     """Takes frames and searches them; use it as a context manager, inside those of the collector and the detector.
 
     A lane takes no other frame before its last one was handed on: no more frames than lanes are ever on their way, so
-    that live frames do not grow old in a queue.
+    that live frames do not grow old in a queue. A frame waits for earlier ones of its own source only: one that need
+    not be searched is not held up by another camera's that is.
 
     Args:
         collector: Gives frames.
@@ -57,9 +57,9 @@ class SearchLanes:
         self._search = search
         self._stages = stages
         self._most = most
-        self._turn = threading.Lock()  # frames are taken one lane at a time: so hauls have the order of frames
+        self._turn = threading.Lock()  # frames are taken one lane at a time: so hauls have their order
         self._changed = threading.Condition()
-        self._hauls: deque[_Haul] = deque()
+        self._hauls: list[_Haul] = []
         self._is_taking = False
         self._is_stopped = False
         self._threads = [
@@ -86,18 +86,28 @@ class SearchLanes:
         """
         deadline_s = time.monotonic() + timeout_s
         with self._changed:
-            while not (self._hauls and self._hauls[0].is_searched):
+            while (haul := self._next()) is None:
                 remaining_s = deadline_s - time.monotonic()
                 if remaining_s <= 0 or (self._collector.is_exhausted and not self._is_taking and not self._hauls):
                     return []
                 self._changed.wait(min(remaining_s, _POLL_S))
-            haul = self._hauls.popleft()
+            self._hauls.remove(haul)
             haul.is_handed_on = True
             self._changed.notify_all()
         if haul.error is not None:
             raise haul.error
         pairs = zip(haul.frames, haul.found, strict=True)
         return [(frame, faces) for frame, faces in pairs if frame.source not in haul.forgotten]
+
+    def _next(self) -> _Haul | None:
+        """Return the first haul that is searched and is not behind another one of its sources."""
+        waiting: set[str] = set()
+        for haul in self._hauls:
+            sources = {frame.source for frame in haul.frames}
+            if haul.is_searched and not sources & waiting:
+                return haul
+            waiting |= sources
+        return None
 
     def forget(self, source: str) -> None:
         """Hand on no frame of a source that the collector gives no longer; the search forgets it too."""

@@ -55,6 +55,14 @@ def test_two_lanes_search_twice_as_often(detect_s, every):
     assert adapted(DetectionCadence(None), 25, detect_s, lanes=2) == every
 
 
+def test_lost_frames_make_detection_rarer_whatever_the_times_say():
+    cadence = DetectionCadence(None)
+    for lost, every in ((0.04, 1), (0.06, 2), (0.2, 3), (0.03, 3), (0.02, 3), (0.005, 2), (0.0, 1)):
+        cadence.observe(0.001, 0.001)
+        cadence.adapt(25, 1, lost)
+        assert cadence.every == every
+
+
 def test_a_fixed_distance_stays():
     assert adapted(DetectionCadence(2), 100, 1.0) == 2
 

@@ -130,3 +130,11 @@ def test_a_fixed_distance_is_kept_whatever_the_load(every):
         searched(search, [frame()])
         search.adapt([status(10_000 * second)], float(second), 0.0)
     assert search.every == every
+
+
+def test_frames_that_give_way_make_detection_rarer():
+    search = FaceSearch(CornerDetector(), None, StageTimes())
+    for second in range(4):
+        searched(search, [frame()])
+        search.adapt([status(90 * second, dropped=10 * second)], float(second), 0.99)
+    assert search.every == 4  # the first look has nothing to compare with
