@@ -57,6 +57,18 @@ def read_processor(root: Path = Path("/")) -> Processor:
     )
 
 
+def may_saturate_int8(root: Path = Path("/")) -> bool:
+    """Tell whether this is an x86 processor without VNNI, whose products of uint8 and int8 saturate in pairs.
+
+    Args:
+        root: Where ``proc`` is. Where it does not tell, the answer is yes.
+    """
+    cpu = read_fields(root / "proc/cpuinfo")
+    if "CPU part" in cpu:  # Arm
+        return False
+    return not {"avx512_vnni", "avx_vnni"} & set(cpu.get("flags", "").split())
+
+
 def _model(root: Path) -> str | None:
     cpu = read_fields(root / "proc/cpuinfo")
     name = cpu.get("model name")

@@ -12,7 +12,13 @@ from ..core.bundle import ArtifactKind
 from ..core.errors import EngineBuildError
 from ..core.options import Precision
 from ..runtime.engine_record import cpu_name
-from ..runtime.onnxruntime_runner import CPU_PROVIDER, EXACT_INT8, OnnxRuntimeRunner, SessionOptions, import_onnxruntime
+from ..runtime.onnxruntime_runner import (
+    CPU_PROVIDER,
+    OnnxRuntimeRunner,
+    SessionOptions,
+    import_onnxruntime,
+    keep_int8_exact,
+)
 from .engine_compiler import BuildDetails, OnProgress
 from .engine_config import EngineBuildConfig
 
@@ -61,7 +67,7 @@ class OnnxRuntimeCompiler:
         if on_progress is not None:
             on_progress("Optimising the graph", 0, 1)
         options = self._ort.SessionOptions()
-        options.add_session_config_entry(*EXACT_INT8)
+        keep_int8_exact(options)
         options.graph_optimization_level = self._ort.GraphOptimizationLevel.ORT_ENABLE_ALL
         options.optimized_model_filepath = str(engine)
         options.log_severity_level = 3

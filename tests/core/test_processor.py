@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from fsrfer.core.processor import Processor, read_processor
+from fsrfer.core.processor import Processor, may_saturate_int8, read_processor
 
 
 @pytest.fixture
@@ -64,3 +64,18 @@ def test_the_smaller_of_affinity_and_quota_is_usable():
     assert Processor(None, 8, 16, 4, None, None).usable_cores == 4
     assert Processor(None, 8, 16, 4, 1.5, None).usable_cores == 1.5
     assert Processor(None, 8, 16, 4, 6.0, None).usable_cores == 4
+
+
+@pytest.mark.parametrize(
+    ("cpuinfo", "may_saturate"),
+    [
+        ("flags\t: fpu avx2 avx512f\n", True),
+        ("flags\t: fpu avx2 avx512f avx512_vnni\n", False),
+        ("flags\t: fpu avx2 avx_vnni\n", False),
+        ("CPU implementer\t: 0x41\nCPU part\t: 0xd42\n", False),
+        ("", True),
+    ],
+)
+def test_int8_saturates_on_x86_without_vnni(tmp_path, write, cpuinfo, may_saturate):
+    write("proc/cpuinfo", cpuinfo)
+    assert may_saturate_int8(tmp_path) is may_saturate
