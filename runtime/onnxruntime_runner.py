@@ -91,6 +91,11 @@ class OnnxRuntimeRunner:
         return self._outputs
 
     @property
+    def serves_threads(self) -> bool:
+        """Always: ONNX Runtime's sessions may run side by side."""
+        return True
+
+    @property
     def provider(self) -> str:
         """The execution provider that is really bound."""
         return str(self._session.get_providers()[0])

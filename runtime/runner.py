@@ -45,8 +45,12 @@ class TensorSpec:
 class Runner(Protocol):
     """Executes one graph. Use it as a context manager; resources are taken on entry and given back on exit.
 
-    The returned arrays belong to the caller. One runner serves one thread at a time.
+    The returned arrays belong to the caller. One runner serves one thread at a time, unless it says otherwise.
     """
+
+    @property
+    def serves_threads(self) -> bool:
+        """Whether several threads may run the graph at the same time."""
 
     @property
     def inputs(self) -> Mapping[str, TensorSpec]:

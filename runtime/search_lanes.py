@@ -171,7 +171,8 @@ class SearchLanes:
                 self._is_taking = False
                 if haul is not None:
                     self._hauls.append(haul)
-                self._changed.notify_all()
+                elif self._collector.is_exhausted:
+                    self._changed.notify_all()  # who waits for a frame learns that none will come
         if haul is None and self._collector.is_exhausted:
             with self._changed:
                 self._changed.wait_for(lambda: self._is_stopped, _POLL_S)  # a source may be added yet

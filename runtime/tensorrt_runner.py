@@ -94,6 +94,11 @@ class TensorRtRunner:
         """Batch sizes that the engine was built for."""
         return self._batch
 
+    @property
+    def serves_threads(self) -> bool:
+        """Never: buffers, stream and execution context are those of one thread."""
+        return False
+
     def infer(self, feed: Mapping[str, Array]) -> dict[str, Array]:
         """Run the engine on one batch.
 

@@ -90,6 +90,9 @@ class FaceDetector(Protocol):
 
         Both run the same graph, which is loaded once. The new one works while this one is entered; entering and
         leaving it does nothing.
+
+        Raises:
+            UsageError: Runs of the graph must not overlap.
         """
 
     def detect(self, frame: npt.NDArray[np.uint8]) -> FaceDetections:

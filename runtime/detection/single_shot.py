@@ -12,7 +12,7 @@ from typing import Protocol
 import numpy as np
 import numpy.typing as npt
 
-from ...core.errors import DetectorError
+from ...core.errors import DetectorError, UsageError
 from ..runner import Array, Runner, TensorSpec
 from .candidates import ANOTHER_FAMILY
 from .detections import FaceDetections
@@ -144,7 +144,15 @@ class SingleShotDetector:
         return other
 
     def for_thread(self) -> SingleShotDetector:
-        """Return this detector for another thread; the graph is shared, and runs of it may overlap."""
+        """Return this detector for another thread; the graph is shared, and runs of it may overlap.
+
+        Raises:
+            UsageError: They must not: the runner serves one thread at a time.
+        """
+        if not self._runner.serves_threads:
+            raise UsageError(
+                f"one thread at a time can detect with {type(self._runner).__name__}", fix="take a single lane"
+            )
         other = self.with_config(self._config)
         other._buffer = InputBuffer()
         return other

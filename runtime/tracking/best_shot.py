@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from ...core.crop import crop_faces
 from ...core.errors import InputSpecError
+from ..face_crops import cut_faces
 from ..results import FrameResult
 from .track_table import TrackTable
 
@@ -87,8 +87,8 @@ class BestShots:
         self._tracks["time_s"][improved] = frame.time_s
         self._tracks["frame_index"][improved] = frame.index
         self._tracks["box"][improved] = result.boxes[better]
-        if self._keep_crops:
-            crops = crop_faces(frame.image, result.boxes[better], self._crop_margin)
+        if self._keep_crops and result.detections is not None:
+            crops = cut_faces(frame.image, result.detections.select(better), self._crop_margin)
             for track_id, crop in zip(tracks.ids[better].tolist(), crops, strict=True):
                 self._crops[track_id] = crop.copy()  # a view would hold the whole frame
         return ended

@@ -9,7 +9,7 @@ from onnx import TensorProto, helper, numpy_helper
 
 from fsrfer.core.bundle import ArtifactKind
 from fsrfer.core.errors import BackendUnavailableError, EngineBuildError, InputSpecError
-from fsrfer.runtime import OnnxRuntimeRunner, SessionOptions
+from fsrfer.runtime import OnnxRuntimeRunner, SessionOptions, onnxruntime_runner
 
 
 @pytest.fixture
@@ -132,3 +132,16 @@ def test_large_numbers_do_not_saturate_in_int8_whatever_the_processor(channels):
         found = runner.infer({"x": np.ones((1, channels, 8, 8), np.float32)})["y"]
     expected = min(9 * channels, 255)
     assert np.unique(found).tolist() == [expected]
+
+
+@pytest.mark.parametrize("may_saturate", [True, False])
+def test_exact_products_are_asked_for_only_where_they_saturate(monkeypatch, may_saturate):
+    monkeypatch.setattr(onnxruntime_runner, "may_saturate_int8", lambda: may_saturate)
+    options = onnxruntime.SessionOptions()
+    onnxruntime_runner.keep_int8_exact(options)
+    name, value = onnxruntime_runner.EXACT_INT8
+    if may_saturate:
+        assert options.get_session_config_entry(name) == value
+    else:
+        with pytest.raises(RuntimeError, match=name):
+            options.get_session_config_entry(name)

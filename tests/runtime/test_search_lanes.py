@@ -78,6 +78,13 @@ def _box(number):
     return FaceDetections(np.array([[number, 0, number + 8, 9]], np.float32), np.ones(1, np.float32), None)
 
 
+def until(condition):
+    deadline_s = time.monotonic() + 20.0
+    while not condition():
+        assert time.monotonic() < deadline_s
+        time.sleep(0.005)
+
+
 def drain(lanes):
     pairs = []
     while not lanes.is_exhausted:
@@ -117,8 +124,10 @@ def test_every_frame_comes_once_in_order_with_its_own_faces(counts, lanes, most,
 
 
 def test_lanes_search_at_the_same_time():
-    detector = UnevenDetector(lambda index: 0.05)
-    run([ListedSource("a", 6)], detector, 3)
+    together = threading.Barrier(3, timeout=20.0)  # nobody passes it alone
+    detector = UnevenDetector(lambda index: float(together.wait() < 0))
+    pairs, _ = run([ListedSource("a", 6)], detector, 3)
+    assert len(pairs) == 6
     assert detector.shared["most"] == 3
 
 
@@ -127,11 +136,12 @@ def test_no_more_frames_than_lanes_are_on_their_way():
         stages = StageTimes()
         search = FaceSearch(UnevenDetector(), 1, stages, 2)
         with SearchLanes(collector, search, stages, lanes=2) as lanes:
-            time.sleep(0.5)  # nobody takes: newer frames replace those that no lane has taken
+            # Nobody takes: newer frames replace those that no lane has taken, until two are on their way and one waits.
+            until(lambda: collector.statuses()[0].dropped == 47)
             first = [lanes.take(1.0)[0][0] for _ in range(2)]
             third = lanes.take(1.0)[0][0]
     assert [frame.index for frame in first] == [0, 1]
-    assert third.index > 20
+    assert third.index == 49
 
 
 def test_ready_made_faces_are_not_searched():
@@ -182,10 +192,23 @@ def test_a_source_that_is_forgotten_hands_nothing_on():
     sources = [ListedSource("gone", 3, lasts=True), ListedSource("stays", 3)]
     collector = FrameCollector(sources)
     with collector, SearchLanes(collector, FaceSearch(detector, 1, stages, 2), stages, lanes=2) as lanes:
-        deadline_s = time.monotonic() + 10.0
-        while detector.shared["running"] < 2 and time.monotonic() < deadline_s:  # a frame in each lane
-            time.sleep(0.005)
+        until(lambda: detector.shared["running"] == 2)  # a frame in each lane
         collector.remove("gone")
         lanes.forget("gone")
         go_on.set()
         assert {frame.source for frame, _ in drain(lanes)} == {"stays"}
+
+
+def test_a_frame_is_not_held_up_by_another_source():
+    go_on = threading.Event()
+    detector = UnevenDetector(lambda index: float(not go_on.wait(20.0)))
+    stages = StageTimes()
+    collector = FrameCollector([ListedSource("slow", 1, lasts=True)])
+    search = FaceSearch(detector, 2, stages, 2)
+    search.choose([Frame("quick", 0, 0.0, Clock.STREAM, np.zeros((4, 4, 3), np.uint8))])  # its next is not searched
+    with collector, SearchLanes(collector, search, stages, lanes=2) as lanes:
+        until(lambda: detector.shared["running"] == 1)
+        collector.add(ListedSource("quick", 1, lasts=True))
+        assert [frame.source for frame, _ in lanes.take(20.0)] == ["quick"]
+        go_on.set()
+        assert [frame.source for frame, _ in lanes.take(20.0)] == ["slow"]

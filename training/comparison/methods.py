@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from copy import copy
+from dataclasses import dataclass, replace
 from enum import Enum
 
 from torch import nn
@@ -11,7 +12,7 @@ from torch import nn
 from ..models.network import ExpressionNetwork
 from .parts import EXPERT_SIZES, Part
 from .restoring import RestoringClassifier
-from .voting import MirroredNetwork, VotingNetwork
+from .voting import VotingNetwork
 
 
 class Kind(str, Enum):
@@ -59,7 +60,9 @@ def _voting(part: Part) -> Callable[[Mapping[Part, nn.Module], int], nn.Module]:
 
 def _mirrored(part: Part) -> Callable[[Mapping[Part, nn.Module], int], nn.Module]:
     def assemble(parts: Mapping[Part, nn.Module], size: int) -> nn.Module:  # noqa: ARG001 - the seam's signature
-        return MirroredNetwork(_expression_network(parts[part])).eval()
+        network = copy(_expression_network(parts[part]))  # of the same weights
+        network.config = replace(network.config, mirrored=True)
+        return network
 
     return assemble
 

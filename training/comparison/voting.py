@@ -9,23 +9,6 @@ from torch import Tensor, nn
 from ..models.network import ExpressionNetwork
 
 
-class MirroredNetwork(nn.Module):
-    """Averages the logits of a face and its mirror image: what ours does inside its graph, for any network.
-
-    Args:
-        network: Sees both.
-    """
-
-    def __init__(self, network: ExpressionNetwork) -> None:
-        super().__init__()
-        self.network = network
-
-    def forward(self, faces: Tensor, face_size_px: Tensor) -> Tensor:
-        """Return logits, float32 (N, classes), of faces, uint8 (N, C, H, W), of native sizes, float32 (N,)."""
-        logits: Tensor = self.network(torch.cat([faces, faces.flip(3)]), face_size_px.repeat(2))
-        return logits.view(2, faces.shape[0], -1).mean(dim=0)
-
-
 class VotingNetwork(nn.Module):
     """Classifies a face and its mirror image, each at five positions, and averages the logits.
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 import cv2
 import numpy as np
 import pytest
 
-from fsrfer.core.errors import DetectorError, InputSpecError
+from fsrfer.core.errors import DetectorError, InputSpecError, UsageError
 from fsrfer.runtime import OnnxRuntimeRunner
 from fsrfer.runtime.detection import DetectorConfig, open_detector
 from fsrfer.runtime.detection.retinaface import RetinaFaceHead
@@ -238,3 +239,24 @@ def test_yunet_looks_twice_only_where_both_looks_enlarge(yunet, group):
         np.testing.assert_array_equal(yunet.detect(frame).boxes, same.detect(frame).boxes)
     assert not np.array_equal(once.detect(tiny).boxes, twice.detect(tiny).boxes)
     assert not np.array_equal(once.detect(group).boxes, twice.detect(group).boxes)
+
+
+def test_threads_that_search_at_the_same_time_find_the_same(yunet, crowd, group):
+    frames = [crowd, group, crowd[:200], group[:150]]
+    alone = [yunet.detect(frame) for frame in frames]
+    detectors = [yunet.for_thread() for _ in frames]
+    with ThreadPoolExecutor(len(frames)) as threads:
+        for _ in range(3):
+            together = threads.map(lambda detector, frame: detector.detect(frame), detectors, frames)
+            for one, other in zip(alone, together, strict=True):
+                assert np.array_equal(one.boxes, other.boxes)
+                assert np.array_equal(one.scores, other.scores)
+
+
+def test_a_runner_of_one_thread_is_not_shared(yunet_file):
+    class Alone(OnnxRuntimeRunner):
+        serves_threads = False
+
+    detector = SingleShotDetector(Alone(yunet_file), YuNetHead(), DetectorConfig())
+    with detector, pytest.raises(UsageError, match="one thread at a time"):
+        detector.for_thread()

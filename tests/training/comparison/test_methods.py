@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import pytest
+import torch
 from torch import nn
 
 from fsrfer.training.comparison.methods import METHODS, Kind, expert_for
 from fsrfer.training.comparison.parts import EXPERT_SIZES, LONGER_EPOCHS, Part, plan_of, shortened
 from fsrfer.training.comparison.restoring import RestorationNetwork, RestoringClassifier
-from fsrfer.training.comparison.voting import MirroredNetwork, VotingNetwork
+from fsrfer.training.comparison.voting import VotingNetwork
 from fsrfer.training.models import BackboneConfig, ExpressionNetwork, NetworkConfig
 from fsrfer.training.origin import OriginRole
 from fsrfer.training.recipe import load_recipe
@@ -18,7 +19,7 @@ NETWORK = ExpressionNetwork(NetworkConfig(1, 48, 3, BackboneConfig(4, (6, 8), 1)
 
 
 def parts() -> dict[Part, nn.Module]:
-    made: dict[Part, nn.Module] = {part: ExpressionNetwork(NETWORK.config) for part in Part}
+    made: dict[Part, nn.Module] = {part: ExpressionNetwork(NETWORK.config).eval() for part in Part}
     made[Part.RESTORATION] = RestoringClassifier(RestorationNetwork(1, 8, 1), NETWORK)
     return made
 
@@ -41,7 +42,12 @@ def test_every_method_is_assembled_from_its_own_parts(method):
     elif method.key.startswith("voting"):
         assert all(isinstance(network, VotingNetwork) for network in networks.values())
     elif method.key == "mixed-mirrored":
-        assert all(isinstance(network, MirroredNetwork) for network in networks.values())
+        mixed = own[Part.MIXED]
+        faces = torch.randint(0, 256, (3, 1, 48, 48), dtype=torch.uint8)
+        sizes = torch.tensor([8.0, 16.0, 48.0])
+        both = (mixed(faces, sizes) + mixed(faces.flip(3), sizes)) / 2
+        assert all(torch.allclose(network(faces, sizes), both, atol=1e-5) for network in networks.values())
+        assert not torch.allclose(mixed(faces, sizes), both, atol=1e-5)  # B1 itself is as it was
     else:
         assert set(networks.values()) == {own[method.parts[-1]]}
 

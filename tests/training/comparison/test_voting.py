@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import torch
 
-from fsrfer.training.comparison.voting import MirroredNetwork, VotingNetwork
+from fsrfer.training.comparison.voting import VotingNetwork
 from fsrfer.training.models import (
     BackboneConfig,
     ExpressionNetwork,
@@ -42,17 +40,6 @@ def test_ten_views_of_each_face_are_seen():
     assert sum(corner[0] > 200 for corner in corners) == 1
     assert sum(corner[1] > 200 for corner in corners) == 1
     torch.testing.assert_close(logits[1], torch.stack([*seen(seen.faces[1::2], None)]).mean(dim=0))
-
-
-def test_a_mirrored_network_is_that_of_a_mirrored_recipe():
-    torch.manual_seed(0)
-    network = ExpressionNetwork(CONFIG).eval()
-    mirrored = ExpressionNetwork(replace(CONFIG, mirrored=True)).eval()
-    mirrored.load_state_dict(network.state_dict())
-    faces = torch.randint(0, 256, (3, 1, 16, 16), dtype=torch.uint8)
-    sizes = torch.tensor([8.0, 12.0, 16.0])
-    torch.testing.assert_close(MirroredNetwork(network)(faces, sizes), mirrored(faces, sizes))
-    assert count_cost_of(MirroredNetwork(network), 1, 16, 8).macs == 2 * count_cost(network).macs
 
 
 def test_it_costs_ten_times_the_network():
