@@ -38,7 +38,9 @@ def compare(
     tracks: Annotated[str, typer.Option(help="clean, realistic, or both, separated by a comma.")] = "clean,realistic",
     methods: Annotated[
         str | None,
-        typer.Option(help="Some of full-size, mixed, restoration, experts, voting, paper, edge.  [default: all]"),
+        typer.Option(
+            help="Some methods of docs/accuracy.md, separated by commas, as mixed,mixed-mirrored,edge.  [default: all]"
+        ),
     ] = None,
     output: Annotated[
         Path | None, typer.Option(help="Folder for comparison.json, comparison.md, accuracy.png and abstention.png.")
