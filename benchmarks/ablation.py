@@ -37,9 +37,9 @@ VARIANTS: dict[str, tuple[str, Callable[[TrainRecipe], TrainRecipe]]] = {
         "backbone not told the size",
         lambda recipe: replace(recipe, backbone=replace(recipe.backbone, size_conditioned=False)),
     ),
-    "small-generator": (
-        "generator of 8 channels",
-        lambda recipe: replace(recipe, generator=replace(recipe.generator, channels=8)),
+    "no-generator": (
+        "no generator",
+        lambda recipe: replace(recipe, generator=replace(recipe.generator, kind=GeneratorKind.NONE)),
     ),
     "no-features": ("no feature and embedding terms", _weights(feature=0.0, perceptual=0.0)),
     "no-distillation": ("no distillation", _weights(distillation=0.0)),
@@ -61,7 +61,6 @@ def train(name: str, options: argparse.Namespace, data: TrainingData) -> None:
         pass
     recipe = VARIANTS[name][1](load_recipe("edge"))
     recipe = replace(recipe, name=f"edge-{name}").with_epochs(recipe.extractor.epochs, options.epochs)
-    assert recipe.generator.kind is not GeneratorKind.NONE  # stage 2 has nothing to train without one
     origin = Origin(ModelBundle.load(options.teacher), OriginRole.EXTRACTOR)
     settings = FitOptions(arithmetic=Arithmetic(options.arithmetic))
     fit(recipe, data, folder, seed=options.seed, origin=origin, options=settings)

@@ -175,8 +175,9 @@ def _train(recipe: TrainRecipe, data: TrainingData, run: TrainingRun, origin: Or
 
 
 def _has_second_stage(recipe: TrainRecipe) -> bool:
-    epochs = recipe.super_resolution.epochs + recipe.super_resolution.pretrain_epochs
-    return recipe.generator.kind is not GeneratorKind.NONE and epochs > 0
+    stage = recipe.super_resolution
+    trains_something = recipe.generator.kind is not GeneratorKind.NONE or stage.train_extractor
+    return trains_something and stage.epochs + stage.pretrain_epochs > 0
 
 
 def _build(config: NetworkConfig, device: torch.device) -> ExpressionNetwork:

@@ -60,7 +60,7 @@ def train_super_resolution(
     """Train the generator, and the extractor with it where the recipe says so.
 
     Args:
-        network: A network with a generator, its extractor taken from stage 1; changed in place.
+        network: Its extractor taken from stage 1, with a generator, unless the extractor is trained; changed in place.
         teacher: The stage 1 model; never changed.
         plan: Pairs of small and full-size faces.
         validation: Judges an epoch.
@@ -85,8 +85,6 @@ class _Stage:
         config: SuperResolutionConfig,
         run: TrainingRun,
     ) -> None:
-        if network.generator is None:
-            raise ValueError("stage 2 needs a network with a generator")
         self.config = config
         self.run = run
         self.network = network
@@ -198,9 +196,9 @@ def _set_trained(network: ExpressionNetwork, *, train_extractor: bool) -> None:
 
 
 def _optimizers_of(network: ExpressionNetwork, config: SuperResolutionConfig) -> Optimizers:
-    if network.generator is None:
-        raise ValueError("stage 2 needs a network with a generator")
-    parts = [TrainedPart(network.generator, config.learning_rate)]
+    parts = [TrainedPart(network.generator, config.learning_rate)] if network.generator is not None else []
     if config.train_extractor:
         parts += [TrainedPart(part, config.extractor_learning_rate) for part in (network.backbone, network.classifier)]
+    if not parts:
+        raise ValueError("stage 2 has nothing to train: no generator, and the extractor is frozen")
     return build_optimizers(parts, config.optimizer, weight_decay=config.weight_decay, beta1=config.beta1)

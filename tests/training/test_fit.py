@@ -16,7 +16,7 @@ from fsrfer.core.schema import to_mapping
 from fsrfer.datasets import InMemoryFaces, evaluate_by_size, with_labels
 from fsrfer.training import FitOptions, TrainingData, classify_with, fit
 from fsrfer.training.face_variation import AugmentationConfig, FaceSizes
-from fsrfer.training.models import BackboneConfig, ClassifierConfig, load_network
+from fsrfer.training.models import BackboneConfig, ClassifierConfig, GeneratorKind, load_network
 from fsrfer.training.progress import Silence
 from fsrfer.training.recipe import ValidationConfig
 from fsrfer.training.stages import ExtractorConfig
@@ -149,6 +149,18 @@ def test_without_a_second_stage_the_first_is_the_model(edge_recipe, data, tmp_pa
     bundle = fit(edge_recipe.with_epochs(2, 0), data, tmp_path / "bundle")
     assert bundle.manifest.graph.face_size_input is None
     assert not any(name.startswith("generator.") for name in weights_of(bundle))
+
+
+def test_the_second_stage_trains_an_extractor_without_a_generator(edge_recipe, data, tmp_path):
+    recipe = replace(edge_recipe, generator=replace(edge_recipe.generator, kind=GeneratorKind.NONE))
+    first = fit(recipe.with_epochs(1, 0), data, tmp_path / "first", seed=3)
+    second = fit(recipe.with_epochs(1, 1), data, tmp_path / "second", seed=3)
+    assert not [name for name in weights_of(second) if "generator" in name]
+    assert not torch.equal(
+        weights_of(first)["classifier.predict.weight"], weights_of(second)["classifier.predict.weight"]
+    )
+    frozen = replace(recipe, super_resolution=replace(recipe.super_resolution, train_extractor=False))
+    assert_equal_weights(first, fit(frozen.with_epochs(1, 1), data, tmp_path / "frozen", seed=3))
 
 
 def relabelled(dataset: InMemoryFaces, labels: tuple[str, ...], indices: np.ndarray) -> InMemoryFaces:
