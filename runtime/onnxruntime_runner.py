@@ -187,6 +187,9 @@ def _session_options(ort: ModuleType, options: SessionOptions) -> Any:
     if options.threads is not None:
         session_options.intra_op_num_threads = options.threads
     session_options.add_session_config_entry("session.intra_op.allow_spinning", "1" if options.spinning else "0")
+    # A plan of its buffers for every shape that comes: it takes 30 MB for a stream, more with every new batch size, and
+    # no run is faster with it (docs/run.md).
+    session_options.enable_mem_pattern = False
     keep_int8_exact(session_options)
     if not options.optimize:
         session_options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_DISABLE_ALL
