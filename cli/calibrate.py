@@ -10,18 +10,16 @@ import typer
 from ..calibration import Int8Config, QuantizationReport, RangeMethod, calibrate_int8
 from ..core.bundle import ArtifactKind, ModelBundle
 from ..core.errors import BundleError
-from ..core.options import Precision
-from ..core.schema import from_mapping, to_mapping
-from ..datasets import Track, evaluate_by_size, open_dataset, with_labels
-from ..datasets.confidence import fit_temperature_bands
-from ..runtime.opening import open_bundle
-from . import sensitivity
+from ..core.schema import from_mapping
+from ..datasets import open_dataset
+from . import sensitivity, temperature
 from .calibration_data import choose_method, test_faces_of
-from .console import NOTES, print_json, print_table, progress_bar
+from .console import NOTES, print_json, print_table
 from .parsing import parse_sizes
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, rich_markup_mode=None)
 app.command("sensitivity")(sensitivity.sensitivity)
+app.command("temperature")(temperature.temperature)
 
 
 @app.callback()
@@ -75,60 +73,6 @@ def int8(
         print_json(calibration)
     else:
         _print_report(from_mapping(QuantizationReport, calibration, where=str(bundle), error=BundleError))
-
-
-@app.command("temperature")
-def temperature(
-    bundle: Annotated[Path, typer.Argument(help="Bundle with a fused graph.")],
-    data: Annotated[str, typer.Option(help="Labelled faces that the model was not trained on, such as ferplus:PATH.")],
-    split: Annotated[str, typer.Option(help="Split of these faces; never the one that the test is made on.")] = "valid",
-    sizes: Annotated[str, typer.Option(help="Native face sizes in pixels; each becomes a band.")] = "48,24,16,12,8",
-    track: Annotated[Track, typer.Option(help="How small faces are made.")] = Track.CLEAN,
-    precision: Annotated[Precision, typer.Option(help="Which of the bundle's graphs to calibrate.")] = Precision.FP32,
-    as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
-) -> None:
-    """Fit how sure the model says it is to how often it is right: one temperature for each band of face sizes.
-
-    The decisions stay as they are; only confidences change. The bundle keeps the temperatures, for all its graphs.
-    """
-    loaded = ModelBundle.load(bundle)
-    dataset = with_labels(open_dataset(data, split), loaded.manifest.labels)
-    with open_bundle(bundle, precision=precision) as classifier, progress_bar() as bars:
-        task = bars.add_task("classifying", total=len(dataset))
-        report = evaluate_by_size(
-            classifier.logits,
-            dataset,
-            loaded.manifest.preprocess,
-            parse_sizes(sizes),
-            temperatures=loaded.manifest.temperatures,
-            track=track,
-            on_progress=lambda done, total: bars.update(task, completed=done, total=total),
-        )
-    bands = fit_temperature_bands(report, dataset.label_indices)
-    fitted = report.calibrated(bands, dataset.label_indices)
-    loaded.record(temperatures=bands)
-    NOTES.print(f"recorded {len(bands)} temperatures in {bundle}", markup=False, soft_wrap=True)
-    rows = sorted(zip(report.sizes, fitted.sizes, strict=True), key=lambda pair: pair[0].face_size_px)
-    if as_json:
-        print_json(
-            [
-                {**to_mapping(band), "face_size_px": old.face_size_px, "ece_before": old.ece, "ece_after": new.ece}
-                for band, (old, new) in zip(bands, rows, strict=True)
-            ]
-        )
-        return
-    cells = [
-        (
-            f"{old.face_size_px} px",
-            f"{band.min_face_px:g} px",
-            f"{band.temperature:.3f}",
-            f"{old.ece:.3f}",
-            f"{new.ece:.3f}",
-        )
-        for band, (old, new) in zip(bands, rows, strict=True)
-    ]
-    columns = ("face size", "from", "temperature", "ECE before", "ECE after")
-    print_table(f"on {dataset.dataset_id}, track {track.protocol}", columns, cells)
 
 
 def _print_report(report: QuantizationReport) -> None:

@@ -17,7 +17,7 @@ from ..core.provenance import installed_versions
 from ..datasets import SPEC_FORMS, FaceDataset, Track, open_dataset, paper_sizes
 from .console import NOTES, command_line, print_table, progress_bar
 from .launch import needing_extra
-from .parsing import parse_sizes
+from .parsing import parse_sizes, parse_tracks
 from .training_bars import TrainingBars
 
 if TYPE_CHECKING:
@@ -65,7 +65,7 @@ def compare(
         from ..training import FitOptions, TrainingData
         from ..training.comparison import METHODS, PartStore
     chosen = _choose(methods, METHODS)
-    wanted_tracks = _parse_tracks(tracks)
+    wanted_tracks = parse_tracks(tracks)
     splits = {split: open_dataset(data, split, skip_bad=skip_bad) for split in ("train", "valid", "test")}
     faces = TrainingData(**splits)
     wanted_sizes = _parse_protocol(sizes, faces.test)
@@ -85,14 +85,6 @@ def _choose(text: str | None, methods: Sequence[Method]) -> list[Method]:
     if not all(word in by_key for word in words) or len(set(words)) != len(words):
         raise UsageError("--methods cannot be read", expected=f"some of {', '.join(by_key)}", found=text)
     return [by_key[word] for word in words]
-
-
-def _parse_tracks(text: str) -> tuple[Track, ...]:
-    words = [word.strip() for word in text.split(",")]
-    known = [track.value for track in Track]
-    if not all(word in known for word in words) or len(set(words)) != len(words):
-        raise UsageError("--tracks cannot be read", expected=f"some of {', '.join(known)}", found=text)
-    return tuple(Track(word) for word in words)
 
 
 def _parse_protocol(text: str, dataset: FaceDataset) -> tuple[int, ...]:

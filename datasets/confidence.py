@@ -65,24 +65,39 @@ def fit_temperature(logits: npt.NDArray[np.float32], labels: npt.NDArray[np.int6
     return math.exp(0.5 * (low + high))
 
 
-def fit_temperature_bands(report: EvaluationReport, labels: npt.NDArray[np.int64]) -> tuple[TemperatureBand, ...]:
-    """Fit one temperature for each size of an evaluation on the validation split.
+def fit_temperature_bands(
+    reports: Sequence[EvaluationReport], labels: npt.NDArray[np.int64]
+) -> tuple[TemperatureBand, ...]:
+    """Fit one temperature for each size of evaluations on the validation split.
+
+    Where the same faces were evaluated on several tracks, a temperature is that of all of them together: a model is
+    less sure of blurred faces, but not by as much as it is more often wrong, and what a camera delivers lies between.
 
     A band reaches from the geometric mean with the next smaller size to that with the next larger one.
 
     Args:
-        report: Evaluation on validation faces; its temperatures do not matter.
+        reports: Evaluations of the same validation faces at the same sizes, one a track; temperatures do not matter.
         labels: int64 (N,), their labels.
 
     Returns:
         Bands in ascending order, for ``BundleManifest.temperatures``.
+
+    Raises:
+        InputSpecError: There is no report, or one lacks a size that the first has.
     """
-    rows = sorted(report.sizes, key=lambda row: row.face_size_px)
-    starts = [0.0] + [round(math.sqrt(below.face_size_px * above.face_size_px), 2) for below, above in pairwise(rows)]
+    if not reports:
+        raise InputSpecError("no temperature can be fitted", expected="an evaluation of validation faces", found="none")
+    sizes = sorted(row.face_size_px for row in reports[0].sizes)
+    starts = [0.0] + [round(math.sqrt(below * above), 2) for below, above in pairwise(sizes)]
+    truth = np.tile(labels, len(reports))
     return tuple(
-        TemperatureBand(start, round(fit_temperature(row.logits, labels), 4))
-        for start, row in zip(starts, rows, strict=True)
+        TemperatureBand(start, round(fit_temperature(_logits_at(reports, size), truth), 4))
+        for start, size in zip(starts, sizes, strict=True)
     )
+
+
+def _logits_at(reports: Sequence[EvaluationReport], size: int) -> npt.NDArray[np.float32]:
+    return np.concatenate([report.at(size).logits for report in reports])
 
 
 @dataclass(frozen=True)

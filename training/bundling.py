@@ -35,12 +35,12 @@ def write_bundle(
     spec = preprocess_spec(recipe)
     classify = classify_with(network)
     sizes = recipe.validation.face_sizes
-    valid = evaluate_by_size(classify, data.valid, spec, sizes)
-    bands = fit_temperature_bands(valid, data.valid.label_indices)
+    valid = {track: evaluate_by_size(classify, data.valid, spec, sizes, track=track) for track in Track}
+    bands = fit_temperature_bands(list(valid.values()), data.valid.label_indices)
     tracks = {
         track: evaluate_by_size(classify, data.test, spec, sizes, temperatures=bands, track=track) for track in Track
     }
-    abstention = abstention_rows(valid, tracks[Track.CLEAN], bands)
+    abstention = abstention_rows(valid[Track.CLEAN], tracks[Track.CLEAN], bands)
     manifest = BundleManifest(
         name=f"fsrfer-{recipe.name}",
         labels=tuple(data.train.labels),

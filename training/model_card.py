@@ -32,8 +32,9 @@ JPEG):
 
 ## Confidence
 
-Logits are divided by a temperature of the face's size, fitted on `{valid_id}`, before the softmax. The tables above
-give the expected calibration error (ECE, 15 bins) under these temperatures: {temperatures}.
+Logits are divided by a temperature of the face's size, fitted on `{valid_id}` as it is and on track `{protocol}`
+together, before the softmax. The tables above give the expected calibration error (ECE, 15 bins) under these
+temperatures: {temperatures}.
 
 To be wrong in at most one of so many answers, abstain below a threshold. Thresholds were chosen on validation faces,
 shares are of test faces:

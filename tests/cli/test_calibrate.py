@@ -113,15 +113,23 @@ def test_temperatures_are_fitted_and_kept(bundle, faces):
     assert done.returncode == 0, done.stderr
     rows = json.loads(done.stdout)
     bands = ModelBundle.load(bundle.path).manifest.temperatures
-    assert [(band.min_face_px, band.temperature) for band in bands] == [
+    assert [(row["face_size_px"], row["track"].partition("-")[0]) for row in rows] == [
+        (size, track) for size in (12, 24) for track in ("clean", "realistic")
+    ]
+    assert [(band.min_face_px, band.temperature) for band in bands for _ in range(2)] == [
         (row["min_face_px"], row["temperature"]) for row in rows
     ]
-    assert [row["face_size_px"] for row in rows] == [12, 24]
     # The network is random: the best it can do is to admit that it knows nothing.
     assert all(row["ece_after"] <= row["ece_before"] + 0.05 for row in rows)
     again = json.loads(run(*words, "--json").stdout)
     assert [row["ece_before"] for row in again] == pytest.approx([row["ece_after"] for row in rows])
-    assert "ECE after" in run(*words, "--track", "realistic").stdout
+    assert "ECE after" in run(*words, "--tracks", "realistic").stdout
+
+
+def test_a_track_that_does_not_exist_is_named(bundle, faces):
+    done = run("temperature", bundle.path, "--data", f"folder:{faces}", "--tracks", "dirty")
+    assert done.returncode == 2
+    assert "clean, realistic" in done.stderr
 
 
 def test_temperatures_need_faces_of_the_models_expressions(bundle, tmp_path):

@@ -12,7 +12,8 @@ from pathlib import Path
 import cv2
 import pytest
 
-from fsrfer.cli.compare import _parse_protocol, _parse_tracks
+from fsrfer.cli.compare import _parse_protocol
+from fsrfer.cli.parsing import parse_tracks
 from fsrfer.core import ModelBundle
 from fsrfer.core.errors import UsageError
 from fsrfer.core.labels import RAFDB_LABELS
@@ -162,9 +163,9 @@ def test_misuse_is_told_before_any_training(tmp_path, words, told):
 
 
 def test_tracks_and_protocols_are_parsed():
-    assert _parse_tracks("realistic, clean") == (Track.REALISTIC, Track.CLEAN)
+    assert parse_tracks("realistic, clean") == (Track.REALISTIC, Track.CLEAN)
     with pytest.raises(UsageError):
-        _parse_tracks("clean,clean")
+        parse_tracks("clean,clean")
     faces = open_dataset("procedural?count=7&size=100", "test")
     assert _parse_protocol("x1..x8", faces) == (100, 50, 34, 25, 20, 17, 15, 13)
     assert _parse_protocol("48,12", faces) == (48, 12)

@@ -73,11 +73,10 @@ def test_each_size_has_a_band_that_reaches_half_way_to_its_neighbours():
         return np.stack([lean, -lean], axis=1).astype(np.float32) * (48 / native[:, None]) ** 0.1
 
     report = evaluate_by_size(surer_when_small, faces, PreprocessSpec(48, 48, ColorMode.GRAY), (12, 48, 24))
-    bands = fit_temperature_bands(report, faces.label_indices)
+    bands = fit_temperature_bands([report], faces.label_indices)
     assert [band.min_face_px for band in bands] == [0.0, pytest.approx(16.97), pytest.approx(33.94)]
     wanted = [fit_temperature(report.at(size).logits, faces.label_indices) for size in (12, 24, 48)]
     assert [band.temperature for band in bands] == pytest.approx(wanted, abs=1e-4)
-
     calibrated = report.calibrated(bands, faces.label_indices)
     for size in (12, 24, 48):
         assert calibrated.at(size).nll <= report.at(size).nll + 1e-6
@@ -86,6 +85,32 @@ def test_each_size_has_a_band_that_reaches_half_way_to_its_neighbours():
         surer_when_small, faces, PreprocessSpec(48, 48, ColorMode.GRAY), (12, 48, 24), temperatures=bands
     )
     assert [row.ece for row in direct.sizes] == pytest.approx([row.ece for row in calibrated.sizes])
+
+
+def test_several_tracks_share_a_temperature_between_theirs():
+    rng = np.random.default_rng(0)
+    logits, labels = honest(count=500, classes=2)
+
+    def evaluated(factor):
+        faces = InMemoryFaces(
+            name="mine",
+            split="valid",
+            labels=("neutral", "happiness"),
+            images=rng.integers(0, 256, (500, 8, 8), dtype=np.uint8),
+            label_indices=labels,
+            sample_ids=[str(number) for number in range(500)],
+        )
+        rows = iter(np.split(factor * logits, range(64, 500, 64)))
+        return evaluate_by_size(lambda batch, native: next(rows), faces, PreprocessSpec(8, 8, ColorMode.GRAY), (8,))
+
+    low, high = (fit_temperature_bands([evaluated(factor)], labels)[0].temperature for factor in (1.0, 3.0))
+    shared = fit_temperature_bands([evaluated(1.0), evaluated(3.0)], labels)[0].temperature
+    assert low < shared < high
+
+
+def test_no_report_gives_no_temperature():
+    with pytest.raises(InputSpecError, match="no temperature"):
+        fit_temperature_bands([], np.zeros(3, np.int64))
 
 
 def one_size(logits: np.ndarray, labels: np.ndarray) -> EvaluationReport:

@@ -35,7 +35,7 @@ def evaluate_method(
 ) -> MethodResult:
     """Evaluate one method at all sizes on all tracks of the test split.
 
-    Its confidence is calibrated like everybody's: one temperature a size, fitted on the clean validation faces.
+    Its confidence is calibrated like everybody's: one temperature a size, fitted on the validation faces of all tracks.
 
     Args:
         method: What to evaluate.
@@ -57,7 +57,7 @@ def evaluate_method(
         classify = classify_with(networks[size])
         return evaluate_by_size(classify, dataset, spec, [size], track=track, on_progress=told)
 
-    valid = _joined([evaluate(data.valid, size, Track.CLEAN) for size in sizes])
+    valid = [_joined([evaluate(data.valid, size, track) for size in sizes]) for track in tracks]
     bands = fit_temperature_bands(valid, data.valid.label_indices)
     evaluated = {
         track: _joined([evaluate(data.test, size, track) for size in sizes]).calibrated(bands, data.test.label_indices)
