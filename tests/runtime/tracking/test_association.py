@@ -33,8 +33,9 @@ def pairs_of(expected, spread, found, config=CONFIG) -> set[tuple[int, int]]:
 def box_sets(draw):
     def some():
         count = draw(st.integers(0, 6))
-        values = draw(st.lists(st.floats(0, 60, width=32), min_size=4 * count, max_size=4 * count))
-        corners = np.array(values, np.float32).reshape(count, 4)
+        # Sixty-fourths of a pixel: no box is so thin that its area is lost in float32.
+        values = draw(st.lists(st.integers(0, 60 * 64), min_size=4 * count, max_size=4 * count))
+        corners = (np.array(values, np.float32) / 64).reshape(count, 4)
         corners[:, 2:] += corners[:, :2]
         return corners
 
