@@ -15,7 +15,8 @@ from ..core.files import write_json
 from ..core.options import Precision
 from ..core.schema import to_mapping
 from ..runtime.profiling import ProfileConfig, ProfileReport, ProfileRow, profile_bundle
-from ..runtime.profiling.report import Int8Speedup, LatencyClock
+from ..runtime.profiling.report import Int8Speedup
+from ..runtime.profiling.rows import LatencyClock
 from .console import NOTES, print_json, print_table, progress_bar
 
 _FEWEST_FOR_P99 = 100

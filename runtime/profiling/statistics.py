@@ -21,6 +21,7 @@ Float64Array = npt.NDArray[np.float64]
 MIN_WINDOWS = 3
 MAX_SPREAD = 0.10
 _EXACT_UP_TO = 1000
+_FAR_OUT = 3.0
 
 
 class Stability(str, Enum):
@@ -45,6 +46,8 @@ class LatencySummary:
         p99_ms: 99 of a hundred are shorter; nearly the longest where there are fewer than a hundred.
         max_ms: The longest.
         median_interval_ms: 95 % interval of the median; None for fewer than six runs.
+        outliers: Runs above the third quartile by more than three times the quartiles' distance: "far out" after
+            Tukey ("Exploratory data analysis", 1977). They are counted, and left where they are.
     """
 
     runs: int
@@ -56,6 +59,7 @@ class LatencySummary:
     p99_ms: float
     max_ms: float
     median_interval_ms: tuple[float, float] | None
+    outliers: int
 
 
 def summarize(latencies_ms: Float64Array) -> LatencySummary:
@@ -82,7 +86,18 @@ def summarize(latencies_ms: Float64Array) -> LatencySummary:
         p99_ms=p99,
         max_ms=float(latencies_ms.max()),
         median_interval_ms=median_interval(latencies_ms),
+        outliers=count_outliers(latencies_ms),
     )
+
+
+def count_outliers(values: Float64Array) -> int:
+    """Count the values that lie far above the others: above the third quartile by three quartile distances.
+
+    Args:
+        values: float64 (N,), N of 1 or more.
+    """
+    first, third = np.percentile(values, [25, 75])
+    return int(np.count_nonzero(values > third + _FAR_OUT * (third - first)))
 
 
 def median_interval(values: Float64Array) -> tuple[float, float] | None:

@@ -71,7 +71,7 @@ def test_memory_is_that_of_the_process(report):
 def test_a_report_survives_json(report):
     text = json.dumps(to_mapping(report), allow_nan=False)
     assert from_mapping(ProfileReport, json.loads(text), where="here", error=FsrferError) == report
-    assert json.loads(text)["schema_version"] == 1
+    assert json.loads(text)["schema_version"] == 2
 
 
 def test_progress_comes_to_its_end(bundle):
