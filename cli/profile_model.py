@@ -18,6 +18,7 @@ from ..runtime.profiling import ProfileConfig, ProfileReport, ProfileRow, profil
 from ..runtime.profiling.report import Int8Speedup
 from ..runtime.profiling.rows import LatencyClock
 from .console import NOTES, print_json, print_table, progress_bar
+from .figures import ms
 
 _FEWEST_FOR_P99 = 100
 
@@ -120,17 +121,13 @@ def _cells(row: ProfileRow) -> tuple[object, ...]:
         row.threads,
         row.clock.value,
         latency.runs,
-        _ms(latency.p50_ms),
+        ms(latency.p50_ms),
         "-" if interval is None else f"{50.0 * (interval[1] - interval[0]) / latency.p50_ms:.1f}",
-        _ms(latency.p95_ms),
-        _ms(latency.p99_ms) if latency.runs >= _FEWEST_FOR_P99 else "-",
+        ms(latency.p95_ms),
+        ms(latency.p99_ms) if latency.runs >= _FEWEST_FOR_P99 else "-",
         f"{row.faces_per_second:.0f}",
         row.stability.value,
     )
-
-
-def _ms(value: float) -> str:
-    return f"{value:.3f}" if value < 10 else f"{value:.2f}" if value < 100 else f"{value:.1f}"
 
 
 def _describe_speedup(speedup: Int8Speedup) -> str:

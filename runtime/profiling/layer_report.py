@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from enum import Enum
 
 from ...core.options import Precision
+from .statistics import Stability
 
 
 class LayerRole(str, Enum):
@@ -145,11 +146,13 @@ class LayerRun:
         threads: Threads inside one operator.
         runs: Traced runs.
         untraced_ms: Median time of a run that was not traced, in the same rounds.
+        window_medians_ms: The same for each round.
+        stability: Whether these medians agree.
         traced_ms: Median time of a traced run; more, since tracing costs a little at every node.
         layers: Executed nodes in their order.
         gops: Operations of the graph over ``untraced_ms``, in billions a second.
         peak_share: That as a part of the peak in the graph's own number format.
-        account: Where the traced time goes.
+        account: Where the time of the layers and between them goes.
     """
 
     precision: Precision
@@ -157,6 +160,8 @@ class LayerRun:
     threads: int
     runs: int
     untraced_ms: float
+    window_medians_ms: tuple[float, ...]
+    stability: Stability
     traced_ms: float
     layers: tuple[LayerTime, ...]
     gops: float

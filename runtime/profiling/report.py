@@ -147,3 +147,30 @@ class ProfileReport:
     environment: Environment
     layers: LayerReport | None = None
     schema_version: int = SCHEMA_VERSION
+
+
+@dataclass(frozen=True)
+class LayerProfile:
+    """A profile of layers alone.
+
+    Attributes:
+        bundle: Name of the model.
+        created: UTC time, ISO 8601.
+        seconds: Time of each graph and number of threads, traced and again untraced.
+        rounds: Parts that this time is spread over.
+        graphs: What was measured.
+        layers: Times of the layers.
+        interference: What else the machine did meanwhile.
+        environment: The machine.
+        schema_version: Version of this layout.
+    """
+
+    bundle: str
+    created: str
+    seconds: float
+    rounds: int
+    graphs: tuple[ProfiledGraph, ...]
+    layers: LayerReport
+    interference: Interference
+    environment: Environment
+    schema_version: int = SCHEMA_VERSION

@@ -11,7 +11,13 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from fsrfer.core.errors import InputSpecError
-from fsrfer.runtime.profiling.statistics import Stability, median_interval, stability_of, summarize
+from fsrfer.runtime.profiling.statistics import (
+    Stability,
+    count_outliers,
+    median_interval,
+    stability_of,
+    summarize,
+)
 
 LATENCIES = hnp.arrays(np.float64, st.integers(1, 300), elements=st.floats(1e-6, 1e6))
 
@@ -84,3 +90,16 @@ def test_what_is_no_series_is_refused(values):
 )
 def test_windows_within_10_percent_are_stable(medians, expected):
     assert stability_of(medians) is expected
+
+
+def test_what_lies_far_out_is_counted_and_kept():
+    values = np.array([*range(10, 20), 28.0, 33.0])  # quartiles 12.75 and 18.25: far out is above 34.75
+    assert count_outliers(values) == 0
+    values[-1] = 40.0
+    assert count_outliers(values) == summarize(values).outliers == 1
+    assert summarize(values).max_ms == 40.0
+
+
+@given(LATENCIES)
+def test_outliers_are_fewer_than_a_quarter(values):
+    assert count_outliers(values) <= len(values) / 4
