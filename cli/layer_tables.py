@@ -17,7 +17,7 @@ _MOST_REASONS = 5
 NOTES = (
     "ms        median of a layer's time, traced; ± % half of its 95 % interval, in percent of it",
     "% peak    its multiply-accumulates (two operations each) against the fastest matrix product of the same format",
-    "ops/byte  operations for each byte of inputs, weights and outputs",
+    "ops/B     operations for each byte of inputs, weights and outputs",
     "% roof    part of its time that the roofline explains: the operations at the peak, or a copy of as many bytes",
 )
 
@@ -49,7 +49,7 @@ def print_layers(report: LayerReport, *, every: bool) -> None:
 
 
 def _print_run(run: LayerRun, report: LayerReport, *, every: bool) -> None:
-    columns = ("layer", "ms", "± %", "share", "MMAC", "GOP/s", "% peak", "ops/byte", "% roof", "bound")
+    columns = ("layer", "ms", "± %", "share", "MMAC", "GOP/s", "% peak", "ops/B", "% roof", "bound")
     shown = [layer for layer in run.layers if every or layer.share >= _SMALL_SHARE]
     rows = [_cells(layer, run, report) for layer in shown]
     if len(shown) < len(run.layers):
@@ -59,7 +59,7 @@ def _print_run(run: LayerRun, report: LayerReport, *, every: bool) -> None:
             (f"{len(small)} small ones", ms(sum(layer.median_ms for layer in small)), "", f"{share:.1%}", *[""] * 6)
         )
     title = f"{run.precision.value}, batch {run.batch}, threads {run.threads}: {run.runs} traced runs"
-    print_table(title, columns, rows)
+    print_table(title, columns, rows, dense=True)
     total = sum(layer.median_ms for layer in run.layers)
     roles = ", ".join(f"{role.value} {time / total:.1%}" for role, time in run.role_ms().items())
     typer.echo(f"by part of the network: {roles}")
@@ -112,7 +112,7 @@ def _print_comparisons(comparisons: Sequence[LayerComparison], *, every: bool) -
         if every or any(_is_notable(one, pairs[name]) for one, pairs in zip(comparisons, by_name, strict=True))
     ]
     rows = [_side_by_side([pairs[name] for pairs in by_name]) for name in names]
-    print_table("int8 beside fp32, ms", columns, rows)
+    print_table("int8 beside fp32, ms", columns, rows, dense=True)
     if len(comparisons) > 1:
         first, last = comparisons[0].threads, comparisons[-1].threads
         typer.echo(f"scales    time with threads {first} over time with threads {last}")

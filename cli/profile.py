@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import typer
 
-from . import profile_layers, profile_model
+from . import profile_diff, profile_layers, profile_model
 from .default_group import DefaultGroup
 
 app = typer.Typer(cls=DefaultGroup, no_args_is_help=True, add_completion=False, rich_markup_mode=None)
 app.command("model")(profile_model.model)  # the first one: it runs where none is named
 app.command("layers")(profile_layers.layers)
+app.command("diff")(profile_diff.diff)
 
 
 @app.callback()

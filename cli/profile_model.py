@@ -2,25 +2,23 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
 from ..core.bundle import ModelBundle
-from ..core.errors import UsageError
 from ..core.files import write_json
 from ..core.options import Precision
 from ..core.schema import to_mapping
-from ..runtime.profiling import ProfileConfig, ProfileReport, ProfileRow, profile_bundle
-from ..runtime.profiling.report import Int8Speedup
-from ..runtime.profiling.rows import LatencyClock
-from .console import NOTES, print_json, print_table, progress_bar
-from .figures import ms
-
-_FEWEST_FOR_P99 = 100
+from ..runtime.profiling import ProfileConfig, ProfileReport, profile_bundle
+from ..runtime.profiling.series_files import TimesRecorder, write_rates
+from .console import NOTES, print_json, progress_bar
+from .launch import needing_extra
+from .layer_tables import print_layers
+from .profile_parsing import check_writable, parse_list
+from .profile_tables import print_profile
 
 
 def model(
@@ -30,10 +28,17 @@ def model(
     ] = None,
     batch: Annotated[str, typer.Option(help="Faces in one run, such as 1,8,32.")] = "1,8,32",
     threads: Annotated[str, typer.Option(help="Threads inside one operator, such as 1,2,4.")] = "1",
+    streams: Annotated[str, typer.Option(help="Runs at the same time on one loaded graph, such as 1,2.")] = "1",
     seconds: Annotated[float, typer.Option(help="Time of each row of the table.")] = 2.0,
     warmup: Annotated[float, typer.Option(help="Untimed seconds of each row before.")] = 0.5,
+    layers: Annotated[bool, typer.Option(help="Also measure the layers, at the largest batch.")] = False,
     json_path: Annotated[
-        str | None, typer.Option("--json", help="Also write the report to a file; - prints it instead of the table.")
+        str | None, typer.Option("--json", help="Also write the profile to a file; - prints it instead of the table.")
+    ] = None,
+    times: Annotated[str | None, typer.Option(help="Also write every run to a JSON file, as trtexec does.")] = None,
+    csv: Annotated[str | None, typer.Option(help="Also write the rows to a CSV file, as perf_analyzer does.")] = None,
+    report: Annotated[
+        str | None, typer.Option(help="Also write an HTML page that needs no other file; measures the layers too.")
     ] = None,
 ) -> None:
     """Measure a bundle's graphs on this machine's CPU, alone and with what surrounds them in fsrfer-run.
@@ -41,96 +46,69 @@ def model(
     All combinations take turns, so that what else the machine does falls on all of them alike.
     """
     config = ProfileConfig(
-        precisions=() if precision is None else _parse_list(precision, "--precision", Precision, "fp32,int8"),
-        batches=_parse_list(batch, "--batch", int, "1,8,32"),
-        threads=_parse_list(threads, "--threads", int, "1,2"),
+        precisions=() if precision is None else parse_list(precision, "--precision", Precision, "fp32,int8"),
+        batches=parse_list(batch, "--batch", int, "1,8,32"),
+        threads=parse_list(threads, "--threads", int, "1,2"),
+        streams=parse_list(streams, "--streams", int, "1,2"),
         seconds=seconds,
         warmup_seconds=warmup,
     )
-    if json_path is not None and json_path != "-":
-        _check_writable(Path(json_path))
-    loaded = ModelBundle.load(bundle)
-    with progress_bar() as progress:
-        task = progress.add_task("measuring", total=None, visible=False)
-        report = profile_bundle(
-            loaded, config, lambda done, total: progress.update(task, completed=done, total=total, visible=True)
-        )
+    check_writable(json_path, "--json", or_stdout=True)
+    for path, option in ((times, "--times"), (csv, "--csv"), (report, "--report")):
+        check_writable(path, option)
+    _need_packages(report=report is not None, layers=layers)
+    recorder = TimesRecorder()
+    profile = _measure(ModelBundle.load(bundle), config, recorder, layers=layers or report is not None)
     if json_path == "-":
-        print_json(to_mapping(report))
-        return
-    _print_report(report)
-    if json_path is not None:
-        write_json(Path(json_path), to_mapping(report))
-        NOTES.print(f"wrote {json_path}", markup=False, soft_wrap=True)
+        print_json(to_mapping(profile))
+    else:
+        print_profile(profile)
+        if layers and profile.layers is not None:
+            typer.echo("")
+            print_layers(profile.layers, every=False)
+    if json_path not in (None, "-"):
+        write_json(Path(str(json_path)), to_mapping(profile))
+    if times is not None:
+        recorder.write(Path(times))
+    if csv is not None:
+        write_rates(Path(csv), profile.rows)
+    if report is not None:
+        from ..export.profile_page import write_profile_page
+
+        write_profile_page(profile, Path(report))
+    for written in (json_path, times, csv, report):
+        if written not in (None, "-"):
+            NOTES.print(f"wrote {written}", markup=False, soft_wrap=True)
 
 
-def _check_writable(path: Path) -> None:
-    """Find out before measuring what would lose the measurement afterwards."""
-    if path.is_dir():
-        raise UsageError("--json names a folder", expected="a file, or -", found=path)
-    there = next(folder for folder in (path, *path.absolute().parents) if folder.exists())
-    if not os.access(there, os.W_OK) or (there != path and not there.is_dir()):
-        raise UsageError("--json cannot be written", expected="a file in a folder that may be written", found=path)
+def _need_packages(*, report: bool, layers: bool) -> None:
+    """Tell what is missing before any work."""
+    if report:
+        with needing_extra("fsrfer-profile model --report"):
+            import jinja2 as _jinja2  # noqa: F401
+            import matplotlib as _matplotlib  # noqa: F401
+    if report or layers:
+        with needing_extra("fsrfer-profile model --layers"):
+            import onnx as _onnx  # noqa: F401
 
 
-def _parse_list(text: str, option: str, read: Callable[[str], Any], example: str) -> tuple[Any, ...]:
-    try:
-        return tuple(read(word.strip()) for word in text.split(","))
-    except ValueError as problem:
-        raise UsageError(f"{option} cannot be read", expected=f"a list such as {example}", found=text) from problem
+def _measure(bundle: ModelBundle, config: ProfileConfig, recorder: TimesRecorder, *, layers: bool) -> ProfileReport:
+    with progress_bar() as progress:
+        whole = progress.add_task("measuring", total=None, visible=False)
+        profile = profile_bundle(
+            bundle,
+            config,
+            lambda done, total: progress.update(whole, completed=done, total=total, visible=True),
+            recorder,
+        )
+        if not layers:
+            return profile
+        from ..export.layers import LayerConfig, measure_layers
 
-
-def _print_report(report: ProfileReport) -> None:
-    columns = ("graph", "batch", "threads", "clock", "runs", "p50 ms", "± %", "p95 ms", "p99 ms", "faces/s", "verdict")
-    print_table(f"{report.bundle} on {_machine(report)}", columns, [_cells(row) for row in report.rows])
-    for clock in LatencyClock:
-        typer.echo(f"{clock.value:9} {clock.description}")
-    typer.echo("± %       half of the 95 % interval of the median, in percent of it; p99 needs 100 runs")
-    typer.echo("verdict   stable: the medians of all rounds lie within 10 %; else drifting")
-    for speedup in report.speedups:
-        typer.echo(_describe_speedup(speedup))
-    for graph in report.graphs:
-        if graph.agreement_with_fp32 is not None:
-            typer.echo(
-                f"{graph.precision.value} decides {graph.agreement_with_fp32:.1%} of held-out faces as fp32 does"
-            )
-    for skipped in report.skipped:
-        typer.echo(f"{skipped.precision.value} left out: {skipped.reason}")
-    usable = report.environment.processor.usable_cores
-    if any(row.threads > usable for row in report.rows):
-        typer.echo(f"warning: more threads than the {usable:g} cores that this process may use")
-    if report.memory.peak_bytes is not None:
-        typer.echo(f"memory of the process: {report.memory.peak_bytes / 2**20:.0f} MiB at most")
-
-
-def _machine(report: ProfileReport) -> str:
-    environment = report.environment
-    version = environment.packages.get("onnxruntime") or environment.packages.get("onnxruntime-gpu")
-    providers = ", ".join(dict.fromkeys(graph.provider for graph in report.graphs))
-    processor = environment.processor
-    name = processor.model or environment.machine
-    return f"{name}, {processor.usable_cores:g} cores, ONNX Runtime {version}, {providers}"
-
-
-def _cells(row: ProfileRow) -> tuple[object, ...]:
-    latency = row.latency
-    interval = latency.median_interval_ms
-    return (
-        row.precision.value,
-        row.batch,
-        row.threads,
-        row.clock.value,
-        latency.runs,
-        ms(latency.p50_ms),
-        "-" if interval is None else f"{50.0 * (interval[1] - interval[0]) / latency.p50_ms:.1f}",
-        ms(latency.p95_ms),
-        ms(latency.p99_ms) if latency.runs >= _FEWEST_FOR_P99 else "-",
-        f"{row.faces_per_second:.0f}",
-        row.stability.value,
-    )
-
-
-def _describe_speedup(speedup: Int8Speedup) -> str:
-    where = f"{speedup.clock.value}, batch {speedup.batch}, threads {speedup.threads}"
-    interval = "" if speedup.interval is None else f" ({speedup.interval[0]:.2f} to {speedup.interval[1]:.2f})"
-    return f"int8 is {speedup.median:.2f} times as fast as fp32{interval}: {where}"
+        parts = progress.add_task("layers", total=None, visible=False)
+        found = measure_layers(
+            bundle,
+            LayerConfig(config.precisions, max(config.batches), config.threads, config.seconds, config.rounds),
+            lambda done, total: progress.update(parts, completed=done, total=total, visible=True),
+        )
+    return replace(profile, layers=found)

@@ -65,4 +65,4 @@ def describe_interference(interference: Interference) -> str | None:
     if not interference.is_notable:
         return None
     others, stolen = interference.other_cores or 0.0, interference.stolen_cores or 0.0
-    return f"warning: other processes kept {others:.2f} cores busy meanwhile, and the hypervisor took {stolen:.2f}"
+    return f"warning: other processes kept {others:.2f} cores busy meanwhile, the hypervisor took {stolen:.2f}"
