@@ -1,15 +1,27 @@
-"""Reading profiles back."""
+"""Reading profiles back, and the schema of their files."""
 
 from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 from ...core.errors import UsageError
+from ...core.json_schema import schema_of
 from ...core.schema import from_mapping
-from .report import SCHEMA_VERSION, ProfileReport
+from .report import SCHEMA_VERSION, LayerProfile, ProfileReport
 
 _FIX = "fsrfer-profile BUNDLE --json FILE"
+
+
+def profile_schema() -> dict[str, Any]:
+    """Return the JSON Schema (draft 2020-12) of what ``model`` and ``layers`` write with ``--json``."""
+    description = (
+        "What `fsrfer-profile model --json` writes (ProfileReport), or `fsrfer-profile layers --json` (LayerProfile). "
+        "A field that is added, removed or changes its meaning raises schema_version."
+    )
+    kinds = (ProfileReport, LayerProfile)
+    return schema_of("Profile of fsrfer-profile", description, kinds, {"schema_version": SCHEMA_VERSION})
 
 
 def read_profile(path: Path) -> ProfileReport:

@@ -88,6 +88,18 @@ def test_layers_are_printed_below_the_table(bundle, tmp_path):
     assert [(run.batch, run.threads) for run in layers.runs] == [(2, 1)]
 
 
+def test_a_page_is_written(bundle, tmp_path):
+    pytest.importorskip("matplotlib")
+    done = invoke(bundle, *QUICK, "--precision", "fp32", "--report", tmp_path / "profile.html")
+    assert done.exit_code == 0
+    assert (tmp_path / "profile.html").read_text().count("<svg") == 6
+
+
+def test_the_schema_is_printed():
+    schema = json.loads(invoke("schema").stdout)
+    assert set(schema["$defs"]) >= {"ProfileReport", "LayerProfile", "LayerTime"}
+
+
 class TestLayers:
     def test_formats_stand_side_by_side(self):
         words = ("layers", default_bundle_path(), "--batch", "2", "--threads", "1,2", "--seconds", "0.05")

@@ -14,6 +14,7 @@ from fsrfer.export.layers import LayerConfig, measure_layers, profile_layers
 from fsrfer.runtime.opening import artifact_for
 from fsrfer.runtime.profiling.layer_report import Bound, LayerKind, LayerRole
 from fsrfer.runtime.profiling.report import LayerProfile
+from fsrfer.runtime.profiling.report_file import profile_schema
 from fsrfer.runtime.shipped import default_bundle_path
 
 CONFIG = LayerConfig(batch=2, threads=(1, 2), seconds=0.06, rounds=3)
@@ -93,6 +94,11 @@ def test_the_peaks_are_those_of_the_formats_and_threads(profile):
 def test_a_profile_survives_json(profile):
     text = json.dumps(to_mapping(profile), allow_nan=False)
     assert from_mapping(LayerProfile, json.loads(text), where="here", error=FsrferError) == profile
+
+
+def test_a_profile_fits_the_schema(profile):
+    jsonschema = pytest.importorskip("jsonschema")
+    jsonschema.Draft202012Validator(profile_schema()).validate(to_mapping(profile))
 
 
 def test_progress_comes_to_its_end(make_bundle, tmp_path):

@@ -10,7 +10,7 @@ from fsrfer.core.errors import UsageError
 from fsrfer.core.files import write_json
 from fsrfer.core.schema import to_mapping
 from fsrfer.runtime.profiling import ProfileConfig, profile_bundle
-from fsrfer.runtime.profiling.report_file import read_profile
+from fsrfer.runtime.profiling.report_file import profile_schema, read_profile
 
 
 @pytest.fixture(scope="module")
@@ -46,3 +46,20 @@ def test_a_slip_is_named_by_its_place(value, tmp_path):
     path.write_text(json.dumps({**value, "rounds": "six"}))
     with pytest.raises(UsageError, match="malformed at rounds"):
         read_profile(path)
+
+
+def test_the_schema_describes_what_is_written(value):
+    jsonschema = pytest.importorskip("jsonschema")
+    schema = profile_schema()
+    jsonschema.Draft202012Validator.check_schema(schema)
+    validator = jsonschema.Draft202012Validator(schema)
+    validator.validate(value)
+    assert not validator.is_valid({**value, "schema_version": 1})
+    assert not validator.is_valid({**value, "rounds": "six"})
+    undescribed = [
+        f"{name}.{field}"
+        for name, definition in schema["$defs"].items()
+        for field, facts in definition["properties"].items()
+        if "description" not in facts
+    ]
+    assert undescribed == []
