@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from ..core.errors import UsageError
 from ..core.schema import to_mapping
 from ..runtime.profiling.comparison import (
     DEFAULT_NOISE,
@@ -42,6 +43,12 @@ def diff(
     Rows are compared by the medians of their rounds. Another machine, graph or ONNX Runtime makes them not comparable,
     unless --despite says that this is what is compared.
     """
+    if Difference.SETTINGS in (despite or ()):
+        raise UsageError(
+            "--despite settings says nothing",
+            expected="machine, graph or software",
+            found="settings never prevent a comparison",
+        )
     old, new = read_profile(before), read_profile(after)
     found = compare_profiles(old, new, despite=despite or (), noise=noise / 100)
     if as_json:

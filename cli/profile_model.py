@@ -57,7 +57,7 @@ def model(
     for path, option in ((times, "--times"), (csv, "--csv"), (report, "--report")):
         check_writable(path, option)
     _need_packages(report=report is not None, layers=layers)
-    recorder = TimesRecorder()
+    recorder = None if times is None else TimesRecorder()
     profile = _measure(ModelBundle.load(bundle), config, recorder, layers=layers or report is not None)
     if json_path == "-":
         print_json(to_mapping(profile))
@@ -68,7 +68,7 @@ def model(
             print_layers(profile.layers, every=False)
     if json_path not in (None, "-"):
         write_json(Path(str(json_path)), to_mapping(profile))
-    if times is not None:
+    if times is not None and recorder is not None:
         recorder.write(Path(times))
     if csv is not None:
         write_rates(Path(csv), profile.rows)
@@ -92,7 +92,9 @@ def _need_packages(*, report: bool, layers: bool) -> None:
             import onnx as _onnx  # noqa: F401
 
 
-def _measure(bundle: ModelBundle, config: ProfileConfig, recorder: TimesRecorder, *, layers: bool) -> ProfileReport:
+def _measure(
+    bundle: ModelBundle, config: ProfileConfig, recorder: TimesRecorder | None, *, layers: bool
+) -> ProfileReport:
     with progress_bar() as progress:
         whole = progress.add_task("measuring", total=None, visible=False)
         profile = profile_bundle(

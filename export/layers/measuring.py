@@ -31,7 +31,7 @@ from .assembly import GraphRuns, Machine, assemble
 from .origins import SourceGraph
 from .peaks import COPY_BYTES, FLOAT32, GEMM_SHAPES, INT8, CopyBench, best_peak, gemm_feed, gemm_graph
 
-_MOST_RUNS = 3000  # a trace holds about half a kilobyte for each node of each run
+_MOST_RUNS = 100  # traced in each round: a trace holds half a kilobyte for each node of each run
 _FEWEST_RUNS = 3
 _PEAK_SECONDS = 0.02  # of each round: enough for a dozen products, and twice as many copies from a cache
 
@@ -153,7 +153,6 @@ class _Graph:
     runner: OnnxRuntimeRunner
     warm_runs: int = 0
     untraced: list[npt.NDArray[np.float64]] = field(default_factory=list)
-    traced_runs: int = 0
 
     @classmethod
     def open(
@@ -174,12 +173,11 @@ class _Graph:
 
     def warm(self, seconds: float) -> None:
         timed_runs(self.plain, seconds=seconds)
-        self.warm_runs = len(timed_runs(self.traced, seconds=seconds))
+        self.warm_runs = len(timed_runs(self.traced, seconds=seconds, max_runs=_MOST_RUNS))
 
     def measure(self, seconds: float) -> None:
         self.untraced.append(timed_runs(self.plain, seconds=seconds, min_runs=_FEWEST_RUNS))
-        if self.traced_runs < _MOST_RUNS:
-            self.traced_runs += len(timed_runs(self.traced, seconds=seconds, min_runs=_FEWEST_RUNS))
+        timed_runs(self.traced, seconds=seconds, min_runs=_FEWEST_RUNS, max_runs=_MOST_RUNS)
 
     def runs(self) -> GraphRuns:
         trace = read_trace(self.runner.end_profiling(), skip=self.warm_runs)

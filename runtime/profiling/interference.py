@@ -15,20 +15,24 @@ NOTABLE_CORES = 0.25
 
 @dataclass(frozen=True)
 class Interference:
-    """Processor time that this process did not get, on average over the measurement; None where the kernel hides it.
+    """Use of the cores that this process may run on, on average over the measurement; None where the kernel hides it.
 
     Attributes:
         other_cores: Cores that other processes kept busy.
         stolen_cores: Cores that the hypervisor gave to other guests while this one wanted them.
+        idle_cores: Cores that had nothing to do.
     """
 
     other_cores: float | None
     stolen_cores: float | None
+    idle_cores: float | None
 
     @property
     def is_notable(self) -> bool:
-        """Whether somebody should be told."""
-        return (self.other_cores or 0.0) + (self.stolen_cores or 0.0) >= NOTABLE_CORES
+        """Whether somebody should be told: others took cores, and none was left over for them to take instead."""
+        others, stolen = self.other_cores or 0.0, self.stolen_cores or 0.0
+        has_room = self.idle_cores is not None and self.idle_cores >= 1.0
+        return stolen >= NOTABLE_CORES or (others + stolen >= NOTABLE_CORES and not has_room)
 
 
 class InterferenceMeter:
@@ -47,35 +51,43 @@ class InterferenceMeter:
         return _difference(self._started, _Reading.take(self._root))
 
 
+_FIELDS = 8
+_BUSY, _IDLE, _STOLEN = (0, 1, 2, 5, 6), (3, 4), (7,)
+"""Positions of user, nice, system, irq, softirq; idle, iowait; steal (proc(5)). Guests are part of user."""
+
+
 @dataclass(frozen=True)
 class _Reading:
     wall_s: float
     own_s: float
-    busy_s: float | None
-    stolen_s: float | None
+    ticks: tuple[int, ...] | None
 
     @classmethod
     def take(cls, root: Path) -> _Reading:
         own = os.times()
-        first_line = (read_text(root / "proc/stat") or "").partition("\n")[0].split()
-        # cpu user nice system idle iowait irq softirq steal guest guest_nice (proc(5)); guests are part of user.
-        numbers = [int(word) / _ticks() for word in first_line[1:] if word.isdecimal()]
-        is_known = len(numbers) >= 8 and sum(numbers) > 0
-        busy = sum(numbers[index] for index in (0, 1, 2, 5, 6)) if is_known else None
-        return cls(time.monotonic(), own.user + own.system, busy, numbers[7] if is_known else None)
+        return cls(time.monotonic(), own.user + own.system, _ticks_of_usable_cores(root))
+
+
+def _ticks_of_usable_cores(root: Path) -> tuple[int, ...] | None:
+    sums = [0] * _FIELDS
+    usable = {f"cpu{number}" for number in os.sched_getaffinity(0)}
+    for line in (read_text(root / "proc/stat") or "").splitlines():
+        name, *words = line.split()
+        if name in usable and len(words) >= _FIELDS:
+            sums = [before + int(word) for before, word in zip(sums, words[:_FIELDS], strict=True)]
+    return tuple(sums) if any(sums) else None
 
 
 def _difference(before: _Reading, after: _Reading) -> Interference:
     elapsed = after.wall_s - before.wall_s
-    if before.busy_s is None or after.busy_s is None or before.stolen_s is None or after.stolen_s is None:
-        return Interference(None, None)
-    if (
-        elapsed <= 0 or after.busy_s == before.busy_s
-    ):  # too short for the kernel's clock, or a kernel that does not count
-        return Interference(None, None)
-    others = (after.busy_s - before.busy_s) - (after.own_s - before.own_s)
-    return Interference(max(0.0, others / elapsed), max(0.0, (after.stolen_s - before.stolen_s) / elapsed))
-
-
-def _ticks() -> int:
-    return os.sysconf("SC_CLK_TCK")
+    if before.ticks is None or after.ticks is None or elapsed <= 0:
+        return Interference(None, None, None)
+    passed = [late - early for early, late in zip(before.ticks, after.ticks, strict=True)]
+    if not any(passed):  # too short for the kernel's clock, or a kernel that does not count
+        return Interference(None, None, None)
+    a_second = os.sysconf("SC_CLK_TCK")
+    busy, idle, stolen = (
+        sum(passed[position] for position in positions) / a_second for positions in (_BUSY, _IDLE, _STOLEN)
+    )
+    others = busy - (after.own_s - before.own_s)
+    return Interference(max(0.0, others / elapsed), max(0.0, stolen / elapsed), max(0.0, idle / elapsed))

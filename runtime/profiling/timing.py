@@ -34,7 +34,12 @@ class TimedSeries:
 
 
 def timed_runs(
-    run: Work, *, seconds: float, min_runs: int = 1, clock: Clock = time.perf_counter_ns
+    run: Work,
+    *,
+    seconds: float,
+    min_runs: int = 1,
+    max_runs: int | None = None,
+    clock: Clock = time.perf_counter_ns,
 ) -> npt.NDArray[np.float64]:
     """Run something until the time is over, and time each run.
 
@@ -44,12 +49,14 @@ def timed_runs(
         run: What to time.
         seconds: How long to go on; the run that passes this is the last one.
         min_runs: Least number of runs, however long they take.
+        max_runs: Largest number of runs, however short they are; None for no limit.
         clock: Source of the time.
 
     Returns:
         Milliseconds of each run, in their order, float64 (N,).
     """
-    return timed_streams([run], seconds=seconds, min_runs=min_runs, clock=clock)[0].latency_ms
+    with _without_garbage_collection():
+        return _repeat(run, seconds, min_runs, max_runs, clock).latency_ms
 
 
 def timed_streams(
@@ -65,12 +72,12 @@ def timed_streams(
     """
     with _without_garbage_collection():
         if len(streams) == 1:
-            return [_repeat(streams[0], seconds, min_runs, clock)]
+            return [_repeat(streams[0], seconds, min_runs, None, clock)]
         together = threading.Barrier(len(streams))
 
         def start(run: Work) -> TimedSeries:
             together.wait()
-            return _repeat(run, seconds, min_runs, clock)
+            return _repeat(run, seconds, min_runs, None, clock)
 
         with ThreadPoolExecutor(len(streams), thread_name_prefix="stream") as threads:
             return list(threads.map(start, streams))
@@ -85,11 +92,11 @@ def warm_up(run: Work, *, seconds: float, clock: Clock = time.perf_counter_ns) -
     return len(timed_runs(run, seconds=seconds, clock=clock))
 
 
-def _repeat(run: Work, seconds: float, min_runs: int, clock: Clock) -> TimedSeries:
+def _repeat(run: Work, seconds: float, min_runs: int, max_runs: int | None, clock: Clock) -> TimedSeries:
     begun: list[int] = []
     ended: list[int] = []
     started = now = clock()
-    while now - started < seconds * 1e9 or len(ended) < min_runs:
+    while (now - started < seconds * 1e9 and len(ended) != max_runs) or len(ended) < min_runs:
         begun.append(clock())
         run()
         now = clock()

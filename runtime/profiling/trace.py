@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from math import prod
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +27,6 @@ class TracedNode:
         input_bytes: Bytes of what it reads from other nodes.
         parameter_bytes: Bytes of its constants, but for those that were packed when the graph was loaded.
         output_bytes: Bytes of what it writes.
-        rows: Length of the first axis of its first output; 1 for a single number.
     """
 
     name: str
@@ -36,7 +34,6 @@ class TracedNode:
     input_bytes: int
     parameter_bytes: int
     output_bytes: int
-    rows: int
 
 
 @dataclass(frozen=True)
@@ -89,12 +86,10 @@ def _name(event: Mapping[str, Any]) -> str:
 
 def _node(event: Mapping[str, Any]) -> TracedNode:
     facts = event["args"]
-    shapes = [shape for output in facts.get("output_type_shape", ()) for shape in output.values()]
     return TracedNode(
         name=_name(event),
         operator=str(facts["op_name"]),
         input_bytes=int(facts.get("activation_size", 0)),
         parameter_bytes=int(facts.get("parameter_size", 0)),
         output_bytes=int(facts.get("output_size", 0)),
-        rows=int(shapes[0][0]) if shapes and prod(shapes[0]) and shapes[0] else 1,
     )

@@ -164,6 +164,7 @@ class TestDiff:
         assert "machine differs: processor was" in done.stdout
         assert "not comparable" in done.stdout
         assert "slower" in invoke("diff", profiles[0], other, "--despite", "machine").stdout
+        assert "--despite" in refusal_of("diff", profiles[0], other, "--despite", "settings").message
 
     def test_other_files_are_refused(self, profiles, bundle):
         assert "is no profile" in refusal_of("diff", profiles[0], bundle / "bundle.json").message

@@ -23,8 +23,8 @@ def run(networks, tmp_path_factory):
     path = tmp_path_factory.mktemp("graph") / "model.onnx"
     onnx.save(networks.residual_model(), path)
     nodes = (
-        TracedNode("conv_stem", "Conv", 1000, 0, 2000, 2),
-        TracedNode("add_a_sum", "Add", 4000, 0, 4000, 2),
+        TracedNode("conv_stem", "Conv", 1000, 0, 2000),
+        TracedNode("add_a_sum", "Add", 4000, 0, 4000),
     )
     trace = Trace(nodes, np.tile([1.0, 0.1], (7, 1)), np.full(7, 1.3))
     graph = GraphRuns(Precision.FP32, 1, trace, [np.full(3, 2.0), np.full(3, 2.1), np.full(3, 2.5)])
@@ -66,6 +66,6 @@ def test_the_whole_is_judged_by_runs_that_were_not_traced(run):
 def test_a_missing_peak_is_told(networks, tmp_path):
     path = tmp_path / "model.onnx"
     onnx.save(networks.residual_model(), path)
-    trace = Trace((TracedNode("conv_stem", "QLinearConv", 1, 1, 1, 1),), np.ones((1, 1)), np.ones(1))
+    trace = Trace((TracedNode("conv_stem", "QLinearConv", 1, 1, 1),), np.ones((1, 1)), np.ones(1))
     with pytest.raises(EngineBuildError, match="no peak of int8"):
         assemble(GraphRuns(Precision.INT8, 1, trace, [np.ones(1)]), 1, SourceGraph(path), MACHINE)

@@ -106,11 +106,11 @@ def test_equal_profiles_have_equal_pages(report, text, tmp_path):
 
 def test_drifting_rows_are_told_first(report, tmp_path):
     steady = replace(report, rows=tuple(replace(row, stability=Stability.STABLE) for row in report.rows))
-    text = page_of(replace(steady, interference=Interference(0.0, 0.0)), tmp_path)
+    text = page_of(replace(steady, interference=Interference(0.0, 0.0, 1.0)), tmp_path)
     assert f"All {len(report.rows)} rows are stable" in text
     assert "cores busy" not in text
     moving = replace(steady.rows[0], stability=Stability.DRIFTING)
-    busy = Interference(1.25, 0.5)
+    busy = Interference(1.25, 0.5, 0.0)
     text = page_of(replace(steady, rows=(moving, *steady.rows[1:]), interference=busy), tmp_path)
     assert f"1 of {len(report.rows)} rows drift" in text
     assert "1.25 cores busy" in text

@@ -43,6 +43,11 @@ def test_slow_work_is_run_a_few_times_all_the_same():
     assert len(timed_runs(work, seconds=0.1, min_runs=3, clock=work.clock)) == 3
 
 
+def test_short_work_is_run_no_more_often_than_wanted():
+    work = Work(1.0)
+    assert len(timed_runs(work, seconds=10.0, max_runs=4, clock=work.clock)) == 4
+
+
 @pytest.mark.parametrize(("seconds", "runs"), [(0.0, 1), (0.02, 2)])
 def test_warming_up_runs_at_least_once(seconds, runs):
     work = Work(10.0)

@@ -32,7 +32,6 @@ def test_every_node_has_a_time_in_every_run(trace_file):
     assert (trace.node_ms.sum(axis=1) <= trace.whole_ms).all()
     assert {node.operator for node in trace.nodes} >= {"Conv", "Softmax"}
     conv = next(node for node in trace.nodes if node.operator == "Conv")
-    assert conv.rows == 3
     assert conv.output_bytes >= 4 * 3 * 4 * 12 * 12  # vector units may want more channels than there are
     assert conv.input_bytes >= 4 * 3 * 3 * 24 * 24
 
