@@ -9,18 +9,19 @@ from typing import Any
 from ...core.errors import UsageError
 from ...core.json_schema import schema_of
 from ...core.schema import from_mapping
+from .engine_profile import EngineProfile
 from .report import SCHEMA_VERSION, LayerProfile, ProfileReport
 
 _FIX = "fsrfer-profile BUNDLE --json FILE"
 
 
 def profile_schema() -> dict[str, Any]:
-    """Return the JSON Schema (draft 2020-12) of what ``model`` and ``layers`` write with ``--json``."""
+    """Return the JSON Schema (draft 2020-12) of what ``model``, ``layers`` and ``engine`` write with ``--json``."""
     description = (
-        "What `fsrfer-profile model --json` writes (ProfileReport), or `fsrfer-profile layers --json` (LayerProfile). "
-        "A field that is added, removed or changes its meaning raises schema_version."
+        "What `fsrfer-profile` writes with --json: `model` a ProfileReport, `layers` a LayerProfile, `engine` an "
+        "EngineProfile. A field that is added, removed or changes its meaning raises schema_version."
     )
-    kinds = (ProfileReport, LayerProfile)
+    kinds = (ProfileReport, LayerProfile, EngineProfile)
     return schema_of("Profile of fsrfer-profile", description, kinds, {"schema_version": SCHEMA_VERSION})
 
 
