@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from textwrap import fill
 
 import typer
 
@@ -13,8 +14,9 @@ from .figures import ms
 
 _SMALL_SHARE = 0.005
 _MOST_REASONS = 5
+_LINE = 100
 
-NOTES = (
+_LEGEND = (
     "ms        median of a layer's time, traced; ± % half of its 95 % interval, in percent of it",
     "% peak    its multiply-accumulates (two operations each) against the fastest matrix product of the same format",
     "ops/B     operations for each byte of inputs, weights and outputs",
@@ -31,7 +33,7 @@ def print_layers(report: LayerReport, *, every: bool) -> None:
     """
     for run in report.runs:
         _print_run(run, report, every=every)
-    for line in NOTES:
+    for line in _LEGEND:
         typer.echo(line)
     comparisons = compare_layers(report)
     if comparisons:
@@ -62,7 +64,7 @@ def _print_run(run: LayerRun, report: LayerReport, *, every: bool) -> None:
     print_table(title, columns, rows, dense=True)
     total = sum(layer.median_ms for layer in run.layers)
     roles = ", ".join(f"{role.value} {time / total:.1%}" for role, time in run.role_ms().items())
-    typer.echo(f"by part of the network: {roles}")
+    typer.echo(fill(f"by part of the network: {roles}", _LINE, subsequent_indent="  "))
     typer.echo(f"untraced {ms(run.untraced_ms)} ms ({run.stability.value}), traced {ms(run.traced_ms)} ms")
     for line in _reasons(run):
         typer.echo(line)
@@ -117,11 +119,10 @@ def _print_comparisons(comparisons: Sequence[LayerComparison], *, every: bool) -
         first, last = comparisons[0].threads, comparisons[-1].threads
         typer.echo(f"scales    time with threads {first} over time with threads {last}")
     for one in comparisons:
-        worst = ", ".join(f"{pair.name} {ms(pair.excess_ms)}" for pair in one.most_excess(_MOST_REASONS))
-        typer.echo(
-            f"threads {one.threads}: int8 is {one.speedup:.2f} times as fast, at the peak {one.peak_ratio:.2f}; "
-            f"ms lost against the gain at the peak: {worst or 'none'}"
-        )
+        gain = f"int8 is {one.speedup:.2f} times as fast, at the peak {one.peak_ratio:.2f}"
+        typer.echo(f"threads {one.threads}: {gain}; ms lost against the gain at the peak:")
+        for pair in one.most_excess(_MOST_REASONS):
+            typer.echo(f"  {ms(pair.excess_ms)}  {pair.name}")
     typer.echo("")
 
 

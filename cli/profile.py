@@ -10,10 +10,11 @@ from .console import print_json
 from .default_group import DefaultGroup
 
 app = typer.Typer(cls=DefaultGroup, no_args_is_help=True, add_completion=False, rich_markup_mode=None)
-app.command("model")(profile_model.model)  # the first one: it runs where none is named
-app.command("layers")(profile_layers.layers)
-app.command("engine")(profile_engine.engine)
-app.command("diff")(profile_diff.diff)
+# The first one runs where none is named.
+app.command("model", short_help="Latency and throughput of graphs.")(profile_model.model)
+app.command("layers", short_help="Where a graph's time goes; roofline.")(profile_layers.layers)
+app.command("engine", short_help="An engine of TensorRT on a GPU.")(profile_engine.engine)
+app.command("diff", short_help="Faster, slower, or noise.")(profile_diff.diff)
 
 
 @app.callback()
@@ -21,7 +22,7 @@ def _group() -> None:
     """Measure latency and throughput."""
 
 
-@app.command("schema")
+@app.command("schema", short_help="JSON Schema of the files.")
 def schema() -> None:
-    """Print the JSON Schema of the files that `model` and `layers` write."""
+    """Print the JSON Schema of the files that `model`, `layers` and `engine` write."""
     print_json(profile_schema())

@@ -79,16 +79,16 @@ def _line(
     axis: Axes, series: Sequence[ProfileRow], x: Sequence[float], y: Sequence[float], report: ProfileReport
 ) -> None:
     first = series[0]
-    threads = sorted({row.threads for row in report.rows})
-    streams = sorted({row.streams for row in report.rows})
+    styles = sorted({(row.threads, row.streams) for row in report.rows})
+    style = styles.index((first.threads, first.streams))
     label = first.precision.value
-    label += f", threads {first.threads}" if len(threads) > 1 else ""
-    label += f", streams {first.streams}" if len(streams) > 1 else ""
+    label += f", threads {first.threads}" if len({threads for threads, _ in styles}) > 1 else ""
+    label += f", streams {first.streams}" if len({streams for _, streams in styles}) > 1 else ""
     axis.plot(
         x,
         y,
-        linestyle=_DASHES[threads.index(first.threads) % len(_DASHES)],
-        marker=_MARKERS[streams.index(first.streams) % len(_MARKERS)],
+        linestyle=_DASHES[style % len(_DASHES)],
+        marker=_MARKERS[style // len(_DASHES) % len(_MARKERS)],
         color=color_of(first.precision),
         label=label,
     )
