@@ -79,10 +79,11 @@ def describe_graph(path: Path) -> GraphDescription:
         model = onnx.load(path)
         # Graphs that ONNX Runtime has optimised hold operators without inference; what cannot be known stays open.
         model = onnx.shape_inference.infer_shapes(model)
+        one_face = onnx.shape_inference.infer_shapes(_with_one_face(model), data_prop=True)
     except (OSError, ValueError, RuntimeError, _decode_error()) as problem:
         raise EngineBuildError(f"{path} is not an ONNX graph", found=str(problem) or "unreadable bytes") from problem
     graph = model.graph
-    weighted = _weighted_nodes(model)
+    weighted = _weighted_nodes(one_face)
     return GraphDescription(
         size_bytes=path.stat().st_size,
         opset=max((entry.version for entry in model.opset_import if entry.domain == ""), default=0),
@@ -109,6 +110,18 @@ def _describe(info: onnx.ValueInfoProto) -> str:
     return f"{dtype} ({', '.join(axes)})"
 
 
+def _with_one_face(model: onnx.ModelProto) -> onnx.ModelProto:
+    # A graph may make several views of a face, and counts as many rows for it: only a batch of one tells how many.
+    copy: onnx.ModelProto = import_onnx().ModelProto()
+    copy.CopyFrom(model)
+    del copy.graph.value_info[:]
+    for info in (*copy.graph.input, *copy.graph.output):
+        axes = info.type.tensor_type.shape.dim
+        if axes and not axes[0].HasField("dim_value"):
+            axes[0].dim_value = 1
+    return copy
+
+
 def _weighted_nodes(model: onnx.ModelProto) -> tuple[WeightedNode, ...]:
     onnx = import_onnx()
     weights = {tensor.name: tensor for tensor in model.graph.initializer}
@@ -131,10 +144,10 @@ def _weighted_nodes(model: onnx.ModelProto) -> tuple[WeightedNode, ...]:
 
 
 def _macs(node: onnx.NodeProto, weight: Sequence[int], shapes: Mapping[str, Shape]) -> int | None:
-    output = shapes.get(node.output[0], ())
-    positions = output[2:] if "Conv" in node.op_type else output[1:-1]
-    if not weight or not output or any(length < 1 for length in (*weight, *positions)):
+    # Every weight is used once at each position of each row: of the output, or of the input that is spread out.
+    tensor = node.input[0] if node.op_type == "ConvTranspose" else node.output[0]
+    shape = shapes.get(tensor, ())
+    positions = (shape[0], *shape[2:]) if "Conv" in node.op_type and shape else shape[:-1]
+    if not weight or not shape or any(length < 1 for length in (*weight, *positions)):
         return None
-    if node.op_type == "ConvTranspose":
-        positions = shapes.get(node.input[0], ())[2:]
     return prod(weight) * prod(positions)

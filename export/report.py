@@ -14,9 +14,9 @@ from typing import Any
 from ..core.bundle import ModelBundle
 from ..core.errors import UsageError
 from ..core.files import write_text
-from ..core.schema import from_mapping
 from ..runtime.engine_record import engine_records
-from ..runtime.profiling import LatencyClock, ProfileReport
+from ..runtime.profiling import LatencyClock
+from ..runtime.profiling.report_file import read_profile
 
 _TEMPLATE = "report.html.jinja"
 
@@ -42,19 +42,13 @@ class ReportTable:
         Raises:
             UsageError: The file is absent or something else.
         """
-        try:
-            profile = from_mapping(
-                ProfileReport, json.loads(path.read_text(encoding="utf-8")), where=str(path), error=UsageError
-            )
-        except (OSError, UnicodeDecodeError, json.JSONDecodeError) as problem:
-            raise UsageError(
-                f"{path} is no profile", found=str(problem), fix="fsrfer-profile BUNDLE --json FILE"
-            ) from problem
+        profile = read_profile(path)
         rows = [
             (
                 row.precision.value,
                 str(row.batch),
                 str(row.threads),
+                str(row.streams),
                 row.clock.value,
                 f"{row.latency.p50_ms:.2f}",
                 f"{row.latency.p95_ms:.2f}",
@@ -65,7 +59,7 @@ class ReportTable:
         ]
         clocks = "; ".join(f"{clock.value}: {clock.description}" for clock in LatencyClock)
         machine = profile.environment.processor.model or profile.environment.machine
-        columns = ("graph", "batch", "threads", "clock", "p50 ms", "p95 ms", "faces/s", "verdict")
+        columns = ("graph", "batch", "threads", "streams", "clock", "p50 ms", "p95 ms", "faces/s", "verdict")
         return cls(columns, tuple(rows), f"{machine}. {clocks}.")
 
     @classmethod

@@ -69,6 +69,16 @@ class Cuda:
         """Return a new event, without timing."""
         return self._made("cudaEventCreateWithFlags", _DISABLE_TIMING)
 
+    def create_timed_event(self) -> Address:
+        """Return a new event that remembers when it happened; see :meth:`elapsed_ms`."""
+        return self._made("cudaEventCreateWithFlags", 0)
+
+    def elapsed_ms(self, earlier: Address, later: Address) -> float:
+        """Return the milliseconds between two timed events that have happened, by the clock of the device."""
+        elapsed = ctypes.c_float()
+        self._call("cudaEventElapsedTime", ctypes.byref(elapsed), ctypes.c_void_p(earlier), ctypes.c_void_p(later))
+        return elapsed.value
+
     def destroy_event(self, event: Address) -> None:
         """Give an event back."""
         self._call("cudaEventDestroy", ctypes.c_void_p(event))

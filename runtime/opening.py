@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from ..core.bundle import ArtifactKind, ModelBundle
 from ..core.golden import GoldenVectors
 from ..core.options import Backend, Precision
 from .classifier import ExpressionClassifier
 from .cuda import Cuda
-from .engine_record import cpu_name, find_engine
+from .engine_record import EngineRecord, cpu_name, find_engine
 from .onnxruntime_runner import CPU_PROVIDER, OnnxRuntimeRunner, SessionOptions, import_onnxruntime
+from .tensorrt_lane import LaneObserver
 from .tensorrt_module import load_tensorrt_runtime
 from .tensorrt_runner import TensorRtRunner
 
@@ -92,23 +95,68 @@ def open_bundle(
     )
 
 
-def _open_tensorrt(
-    bundle: ModelBundle, backend: Backend, precision: Precision, max_batch: int, abstain_below: float
-) -> ExpressionClassifier:
+@dataclass(frozen=True)
+class FoundEngine:
+    """An engine that this machine can run, and what runs it.
+
+    Attributes:
+        path: The engine.
+        record: What it was built for.
+        trt: The module ``tensorrt`` or ``tensorrt_rtx``.
+        cuda: CUDA.
+        graph: The graph that its weights come from; None where it has its own.
+    """
+
+    path: Path
+    record: EngineRecord
+    trt: Any
+    cuda: Cuda
+    graph: Path | None
+
+    def runner(self, observer: LaneObserver | None = None) -> TensorRtRunner:
+        """Return a runner of it; see :class:`~fsrfer.runtime.tensorrt_runner.TensorRtRunner` for the errors.
+
+        Args:
+            observer: Watches every batch, for profiling.
+        """
+        return TensorRtRunner(self.path, self.record, self.trt, self.cuda, graph=self.graph, observer=observer)
+
+
+def find_tensorrt_engine(bundle: ModelBundle, backend: Backend, precision: Precision) -> FoundEngine:
+    """Find a bundle's engine for this machine's GPU.
+
+    Args:
+        bundle: The bundle.
+        backend: ``tensorrt`` or ``tensorrt-rtx``.
+        precision: Number format of the engine.
+
+    Raises:
+        BackendUnavailableError: There is no GPU, or no CUDA.
+        MissingDependencyError: TensorRT's Python package is not installed.
+        BundleError: The bundle has no such engine.
+        EngineCompatibilityError: It has, but none that this machine can run.
+    """
     trt, gpu = load_tensorrt_runtime(backend)
     version = str(trt.__version__)
     path, record = find_engine(
         bundle, backend, precision, library_version=version, compute_capability=gpu.compute_capability
     )
     graph = bundle.artifact_path(record.source) if record.options.get("strip_weights") else None
-    runner = TensorRtRunner(path, record, trt, Cuda.load(), graph=graph)
+    return FoundEngine(path, record, trt, Cuda.load(), graph)
+
+
+def _open_tensorrt(
+    bundle: ModelBundle, backend: Backend, precision: Precision, max_batch: int, abstain_below: float
+) -> ExpressionClassifier:
+    engine = find_tensorrt_engine(bundle, backend, precision)
+    runner = engine.runner()
     return ExpressionClassifier(
         runner,
         bundle.manifest,
         max_batch=min(max_batch, runner.batch.max),
         abstain_below=abstain_below,
-        self_test=self_test_of(bundle, precision, path.name),
-        model_sha256=record.engine_sha256,
+        self_test=self_test_of(bundle, precision, engine.path.name),
+        model_sha256=engine.record.engine_sha256,
     )
 
 

@@ -6,7 +6,7 @@ import logging
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from types import TracebackType
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -17,6 +17,21 @@ from .runner import Array, TensorSpec
 from .tensorrt_module import TensorRtLog
 
 _logger = logging.getLogger(__name__)
+
+
+class LaneObserver(Protocol):
+    """Watches a lane while it is profiled. It sees work that is enqueued call by call, not CUDA graphs."""
+
+    def attach(self, context: Any) -> None:
+        """Called with each execution context before it runs."""
+
+    def mark(self, stage: int, stream: Address) -> None:
+        """Called between the stages of a batch, while they are enqueued.
+
+        Args:
+            stage: 0 before the inputs are copied, 1 after that, 2 after computing, 3 after the outputs are copied.
+            stream: Where.
+        """
 
 
 class TensorRtLane:
@@ -30,6 +45,7 @@ class TensorRtLane:
         outputs: The engine's outputs.
         batch: Batch sizes that it serves.
         graph_batches: Batch sizes to note down as CUDA graphs.
+        observer: Watches it.
     """
 
     def __init__(
@@ -41,6 +57,7 @@ class TensorRtLane:
         outputs: Mapping[str, TensorSpec],
         batch: BatchProfile,
         graph_batches: Sequence[int],
+        observer: LaneObserver | None = None,
     ) -> None:
         self._engine = engine
         self._cuda = cuda
@@ -49,6 +66,7 @@ class TensorRtLane:
         self._outputs = outputs
         self._batch = batch
         self._graph_batches = graph_batches
+        self._observer = observer
         self._graphs: dict[int, Address] = {}
         self._buffers: dict[str, PinnedArray] = {}
         self._is_busy = False
@@ -136,17 +154,27 @@ class TensorRtLane:
         for name, buffer in self._buffers.items():
             if not context.set_tensor_address(name, buffer.device):
                 raise DeviceError(f"TensorRT refuses the address of {name}", found=self._log.reason)
+        if self._observer is not None:
+            self._observer.attach(context)
         return context
 
     def _enqueue(self, context: Any, size: int) -> None:
+        self._mark(0)
         for name, spec in self._inputs.items():
             if not context.set_input_shape(name, (size, *(int(length or 0) for length in spec.shape[1:]))):
                 raise DeviceError(f"TensorRT refuses {size} rows of {name}", found=self._log.reason)
             self._buffers[name].to_device(size, self._stream)
+        self._mark(1)
         if not context.execute_async_v3(self._stream):
             raise DeviceError(f"TensorRT cannot run a batch of {size}", found=self._log.reason)
+        self._mark(2)
         for name in self._outputs:
             self._buffers[name].to_host(size, self._stream)
+        self._mark(3)
+
+    def _mark(self, stage: int) -> None:
+        if self._observer is not None:
+            self._observer.mark(stage, self._stream)
 
     def _note_down(self, size: int, taken: ExitStack) -> None:
         # A graph belongs to the context that it was noted down from, which must not be used otherwise any more.

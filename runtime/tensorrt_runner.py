@@ -19,7 +19,7 @@ from ..core.errors import EngineBuildError, EngineCompatibilityError, InputSpecE
 from .cuda import Cuda
 from .engine_record import BatchProfile, EngineRecord
 from .runner import Array, TensorSpec, check_feed, specs_by_name
-from .tensorrt_lane import TensorRtLane
+from .tensorrt_lane import LaneObserver, TensorRtLane
 from .tensorrt_module import TensorRtLog
 
 LANES = 2
@@ -40,6 +40,7 @@ class TensorRtRunner:
         graph: The ONNX graph that the engine was built from; needed for an engine without weights only.
         graph_batches: Batch sizes whose work is noted down as a CUDA graph, which takes the CPU less time to launch;
             None for the smallest, the optimum and the largest of the profile.
+        observer: Watches every batch, for profiling: one at a time then, and without CUDA graphs.
 
     Raises:
         EngineCompatibilityError: TensorRT cannot load the engine here.
@@ -55,6 +56,7 @@ class TensorRtRunner:
         *,
         graph: Path | None = None,
         graph_batches: Sequence[int] | None = None,
+        observer: LaneObserver | None = None,
     ) -> None:
         self._log = TensorRtLog(trt)
         self._cuda = cuda
@@ -74,6 +76,9 @@ class TensorRtRunner:
         self._inputs = specs_by_name([spec for spec in specs if is_input[spec.name]])
         self._outputs = specs_by_name([spec for spec in specs if not is_input[spec.name]])
         self._batch = _profile(self._engine, self._inputs)
+        self._observer = observer
+        if observer is not None:
+            graph_batches = ()
         wanted = (self._batch.min, self._batch.opt, self._batch.max) if graph_batches is None else graph_batches
         self._graph_batches = tuple(sorted({size for size in wanted if self._batch.min <= size <= self._batch.max}))
         self._lanes: list[TensorRtLane] = []
@@ -156,9 +161,16 @@ class TensorRtRunner:
 
     def __enter__(self) -> TensorRtRunner:
         with ExitStack() as taken:
-            for _ in range(LANES):
+            for _ in range(LANES if self._observer is None else 1):
                 lane = TensorRtLane(
-                    self._engine, self._cuda, self._log, self._inputs, self._outputs, self._batch, self._graph_batches
+                    self._engine,
+                    self._cuda,
+                    self._log,
+                    self._inputs,
+                    self._outputs,
+                    self._batch,
+                    self._graph_batches,
+                    self._observer,
                 )
                 self._lanes.append(taken.enter_context(lane))
             self._taken = taken.pop_all()

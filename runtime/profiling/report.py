@@ -3,56 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from enum import Enum
 
 from ...core.environment import Environment
 from ...core.options import Precision
-from .statistics import LatencySummary, Stability
+from .accuracy import AccuracyAtSize
+from .interference import Interference
+from .knees import BatchKnee
+from .layer_report import LayerReport
+from .rows import LatencyClock, ProfileRow
 
-SCHEMA_VERSION = 1
-
-
-class LatencyClock(str, Enum):
-    """What is inside a latency."""
-
-    MODEL = "model"
-    CLASSIFY = "classify"
-
-    @property
-    def description(self) -> str:
-        """From where to where the clock runs."""
-        return _DESCRIPTIONS[self]
-
-
-_DESCRIPTIONS = {
-    LatencyClock.MODEL: "a ready uint8 batch in, logits out: the graph alone",
-    LatencyClock.CLASSIFY: "crops of 8 to 48 px in, predictions out: resizing, graph, temperature, softmax",
-}
-
-
-@dataclass(frozen=True)
-class ProfileRow:
-    """Latencies of one combination.
-
-    Attributes:
-        precision: Number format of the graph.
-        batch: Faces in one run.
-        threads: Threads inside one operator.
-        clock: What is inside the latency.
-        latency: All of its runs.
-        faces_per_second: ``batch`` over the mean latency.
-        window_medians_ms: Median of each round, in their order.
-        stability: Whether these medians agree.
-    """
-
-    precision: Precision
-    batch: int
-    threads: int
-    clock: LatencyClock
-    latency: LatencySummary
-    faces_per_second: float
-    window_medians_ms: tuple[float, ...]
-    stability: Stability
+SCHEMA_VERSION = 2
 
 
 @dataclass(frozen=True)
@@ -66,6 +26,7 @@ class Int8Speedup:
         median: Median over the rounds of FP32's median latency divided by INT8's.
         interval: 95 % interval of that median; None for fewer than six rounds.
         by_round: The ratio of each round.
+        streams: Runs at the same time.
     """
 
     batch: int
@@ -74,6 +35,7 @@ class Int8Speedup:
     median: float
     interval: tuple[float, float] | None
     by_round: tuple[float, ...]
+    streams: int = 1
 
 
 @dataclass(frozen=True)
@@ -88,6 +50,8 @@ class ProfiledGraph:
         provider: Execution provider that was really bound.
         agreement_with_fp32: Fraction of held-out faces that it decides as FP32 does, from the bundle's calibration;
             None where the bundle does not say.
+        agreement_by_size: The same by face size in pixels.
+        calibration_sha256: Hash of the faces that the ranges of INT8 were measured on; None for other graphs.
     """
 
     precision: Precision
@@ -96,6 +60,8 @@ class ProfiledGraph:
     size_bytes: int
     provider: str
     agreement_with_fp32: float | None
+    agreement_by_size: dict[str, float]
+    calibration_sha256: str | None
 
 
 @dataclass(frozen=True)
@@ -127,6 +93,20 @@ class ProcessMemory:
 
 
 @dataclass(frozen=True)
+class InputFill:
+    """How much of what the model computes on are faces, and how much is padding.
+
+    Attributes:
+        rows: Part of a batch's rows that are faces; 1 where the graph's batch axis is free, as nothing is filled up.
+        pixels: Part of the input's pixels that the crops really had, on average over the crops of the measurement;
+            the others were interpolated, and cost the same.
+    """
+
+    rows: float
+    pixels: float
+
+
+@dataclass(frozen=True)
 class ProfileReport:
     """A profile of a bundle.
 
@@ -140,8 +120,13 @@ class ProfileReport:
         skipped: What was not.
         rows: Latencies.
         speedups: INT8 against FP32, where both were measured.
+        knees: Batches from which on larger ones gain little.
+        fill: Faces and padding in what the model computes on.
+        accuracy: Accuracy by face size, from the bundle's evaluation on its test split; empty where there was none.
+        interference: What else the machine did meanwhile.
         memory: Memory of the process.
         environment: The machine.
+        layers: Times of the layers; None where they were not asked for.
         schema_version: Version of this layout.
     """
 
@@ -154,6 +139,38 @@ class ProfileReport:
     skipped: tuple[SkippedPrecision, ...]
     rows: tuple[ProfileRow, ...]
     speedups: tuple[Int8Speedup, ...]
+    knees: tuple[BatchKnee, ...]
+    fill: InputFill
+    accuracy: tuple[AccuracyAtSize, ...]
+    interference: Interference
     memory: ProcessMemory
+    environment: Environment
+    layers: LayerReport | None = None
+    schema_version: int = SCHEMA_VERSION
+
+
+@dataclass(frozen=True)
+class LayerProfile:
+    """A profile of layers alone.
+
+    Attributes:
+        bundle: Name of the model.
+        created: UTC time, ISO 8601.
+        seconds: Time of each graph and number of threads, traced and again untraced.
+        rounds: Parts that this time is spread over.
+        graphs: What was measured.
+        layers: Times of the layers.
+        interference: What else the machine did meanwhile.
+        environment: The machine.
+        schema_version: Version of this layout.
+    """
+
+    bundle: str
+    created: str
+    seconds: float
+    rounds: int
+    graphs: tuple[ProfiledGraph, ...]
+    layers: LayerReport
+    interference: Interference
     environment: Environment
     schema_version: int = SCHEMA_VERSION

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ...core.bundle import BundleManifest
-from ...core.preprocess import preprocess
+from ...core.preprocess import PreprocessSpec, preprocess
 from ..runner import Array
 
 MIN_FACE_PX, MAX_FACE_PX = 8, 48
@@ -56,3 +56,14 @@ def ready_feed(crops: Sequence[npt.NDArray[np.uint8]], manifest: BundleManifest)
     if graph.face_size_input is not None:
         feed[graph.face_size_input] = sizes
     return feed
+
+
+def pixel_fill(crops: Sequence[npt.NDArray[np.uint8]], spec: PreprocessSpec) -> float:
+    """Return which part of the model's input pixels crops bring along, on average; the others are interpolated.
+
+    Args:
+        crops: As :func:`face_crops` makes them, one or more.
+        spec: The model's input.
+    """
+    area = spec.height * spec.width
+    return float(np.mean([min(1.0, crop.shape[0] * crop.shape[1] / area) for crop in crops]))

@@ -14,6 +14,9 @@ from fsrfer.core import ArtifactKind
 from fsrfer.core.errors import FsrferError, UsageError
 from fsrfer.core.schema import from_mapping
 from fsrfer.runtime.profiling import ProfileReport
+from fsrfer.runtime.profiling.report import LayerProfile
+from fsrfer.runtime.profiling.report_file import read_profile
+from fsrfer.runtime.shipped import default_bundle_path
 
 QUICK = ("--batch", "1,2", "--seconds", "0.02", "--warmup", "0")
 
@@ -26,8 +29,8 @@ def bundle(make_bundle, tmp_path_factory):
     ).path
 
 
-def invoke(*words: object):
-    return CliRunner().invoke(app, [str(word) for word in words], env={"COLUMNS": "100"})
+def invoke(*words: object, columns: int = 100):
+    return CliRunner().invoke(app, [str(word) for word in words], env={"COLUMNS": str(columns)})
 
 
 def refusal_of(*words: object) -> FsrferError:
@@ -39,7 +42,7 @@ def refusal_of(*words: object) -> FsrferError:
 def test_a_bundle_alone_is_enough(bundle):
     done = invoke(bundle, *QUICK)
     assert done.exit_code == 0
-    for word in ("fp32", "int8", "classify", "faces/s", "logits out", "times as fast"):
+    for word in ("fp32", "int8", "classify", "faces/s", "logits out", "times as fast", "knee of", "padding"):
         assert word in done.stdout
     assert max(map(len, done.stdout.splitlines())) <= 100
 
@@ -67,10 +70,110 @@ def test_json_goes_to_a_file_beside_the_table(bundle, tmp_path):
     assert {row["precision"] for row in json.loads(path.read_text())["rows"]} == {"fp32"}
 
 
+def test_files_for_other_tools_are_written(bundle, tmp_path):
+    times, csv = tmp_path / "times.json", tmp_path / "rates.csv"
+    assert invoke(bundle, *QUICK, "--streams", "1,2", "--times", times, "--csv", csv).exit_code == 0
+    assert {run["streams"] for run in json.loads(times.read_text())} == {1, 2}
+    assert len(csv.read_text().splitlines()) == 1 + 16
+
+
+def test_layers_are_printed_below_the_table(bundle, tmp_path):
+    path = tmp_path / "profile.json"
+    done = invoke(bundle, *QUICK, "--precision", "fp32", "--layers", "--json", path)
+    assert done.exit_code == 0
+    for word in ("% roof", "by part of the network", "peak of float32", "copy, threads 1"):
+        assert word in done.stdout
+    layers = read_profile(path).layers
+    assert layers is not None
+    assert [(run.batch, run.threads) for run in layers.runs] == [(2, 1)]
+
+
+def test_a_page_is_written(bundle, tmp_path):
+    pytest.importorskip("matplotlib")
+    done = invoke(bundle, *QUICK, "--precision", "fp32", "--report", tmp_path / "profile.html")
+    assert done.exit_code == 0
+    assert (tmp_path / "profile.html").read_text().count("<svg") == 6
+
+
+def test_the_schema_is_printed():
+    schema = json.loads(invoke("schema").stdout)
+    assert set(schema["$defs"]) >= {"ProfileReport", "LayerProfile", "LayerTime"}
+
+
+class TestLayers:
+    def test_formats_stand_side_by_side(self):
+        words = ("layers", default_bundle_path(), "--batch", "2", "--threads", "1,2", "--seconds", "0.05")
+        done = invoke(*words, columns=120)
+        assert done.exit_code == 0
+        for word in ("backbone stage 3 block 2 conv 2", "generator block 2", "int8 2t", "int8 scales", "times as fast"):
+            assert word in done.stdout
+
+    def test_json_goes_to_stdout_alone(self, bundle):
+        done = invoke("layers", bundle, "--precision", "fp32", "--batch", "1", "--seconds", "0.01", "--json", "-")
+        profile = from_mapping(LayerProfile, json.loads(done.stdout), where="stdout", error=FsrferError)
+        assert [run.precision.value for run in profile.layers.runs] == ["fp32"]
+
+    def test_all_layers_are_listed_on_request(self, bundle):
+        words = ("layers", bundle, "--precision", "fp32", "--batch", "1", "--seconds", "0.01")
+        profile = json.loads(invoke(*words, "--json", "-").stdout)
+        listed = invoke(*words, "--all").stdout
+        assert all(layer["name"] in listed for layer in profile["layers"]["runs"][0]["layers"])
+        assert "small ones" not in listed
+
+    def test_a_file_that_cannot_be_written_is_refused(self, bundle, tmp_path):
+        assert "--json names a folder" in refusal_of("layers", bundle, "--json", tmp_path).message
+
+
+@pytest.fixture(scope="module")
+def profiles(bundle, tmp_path_factory):
+    """A profile, and one with the same steady rounds, a fifth slower."""
+    folder = tmp_path_factory.mktemp("profiles")
+    invoke(bundle, *QUICK, "--precision", "fp32", "--json", folder / "before.json")
+    value = json.loads((folder / "before.json").read_text())
+    for name, factor in (("before", 1.0), ("after", 1.2)):
+        for row in value["rows"]:
+            row["window_medians_ms"] = [factor * each for each in (1.0, 1.01, 0.99, 1.0, 1.02, 0.98)]
+            row["stability"] = "stable"
+        (folder / f"{name}.json").write_text(json.dumps(value))
+    return folder / "before.json", folder / "after.json"
+
+
+class TestDiff:
+    def test_a_change_is_named(self, profiles):
+        done = invoke("diff", *profiles)
+        assert done.exit_code == 0
+        assert done.stdout.count("slower") == 4
+        assert "+20.0%" in done.stdout
+
+    def test_json_holds_the_rows(self, profiles):
+        found = json.loads(invoke("diff", *profiles, "--json").stdout)
+        assert {row["verdict"] for row in found["rows"]} == {"slower"}
+
+    def test_a_gate_exits_with_3(self, profiles):
+        error = refusal_of("diff", *profiles, "--fail-slower", "5")
+        assert (error.exit_code, error.expected) == (3, "by 5.0% at most")
+        assert invoke("diff", *profiles, "--fail-slower", "25").exit_code == 0
+        assert invoke("diff", *profiles[::-1], "--fail-slower", "5").exit_code == 0
+
+    def test_what_differs_must_be_allowed(self, profiles, tmp_path):
+        value = json.loads(profiles[1].read_text())
+        value["environment"]["processor"]["model"] = "Other CPU"
+        other = tmp_path / "other.json"
+        other.write_text(json.dumps(value))
+        done = invoke("diff", profiles[0], other)
+        assert "machine differs: processor was" in done.stdout
+        assert "not comparable" in done.stdout
+        assert "slower" in invoke("diff", profiles[0], other, "--despite", "machine").stdout
+        assert "--despite" in refusal_of("diff", profiles[0], other, "--despite", "settings").message
+
+    def test_other_files_are_refused(self, profiles, bundle):
+        assert "is no profile" in refusal_of("diff", profiles[0], bundle / "bundle.json").message
+
+
 def test_help_shows_the_options_of_the_plain_form_and_the_commands():
     done = invoke("--help")
     assert done.exit_code == 0
-    for word in ("--batch", "--precision", "Commands:", "model"):
+    for word in ("--batch", "--precision", "Commands:", "model", "layers", "diff"):
         assert word in done.stdout
 
 

@@ -5,12 +5,13 @@ from __future__ import annotations
 import onnx
 import pytest
 
-from fsrfer.core import ArtifactKind, Backend
+from fsrfer.core import ArtifactKind, Backend, ModelBundle
 from fsrfer.core.errors import EngineBuildError
 from fsrfer.export.build_engine import build_engine
 from fsrfer.export.engine_config import EngineBuildConfig
 from fsrfer.export.float16 import export_float16
 from fsrfer.export.inspect_graph import describe_graph
+from fsrfer.runtime.shipped import default_bundle_path
 
 
 def test_tensors_operators_and_cost_are_counted(networks, tmp_path):
@@ -48,3 +49,11 @@ def test_other_files_are_refused(content, tmp_path):
     (tmp_path / "model.onnx").write_bytes(content)
     with pytest.raises(EngineBuildError, match="not an ONNX graph"):
         describe_graph(tmp_path / "model.onnx")
+
+
+def test_all_views_of_a_face_are_counted():
+    """The shipped model looks at each face and at its mirror image; PyTorch counted the same in training."""
+    bundle = ModelBundle.load(default_bundle_path())
+    found = describe_graph(bundle.artifact_path(ArtifactKind.ONNX_FP32))
+    assert bundle.manifest.architecture["mirrored"]
+    assert found.macs == bundle.manifest.metrics["cost"]["macs"]

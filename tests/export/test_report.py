@@ -111,9 +111,12 @@ def test_latencies_come_from_a_profile(bundle, tmp_path):
     profile = profile_bundle(bundle, ProfileConfig(batches=(2,), seconds=0.05, warmup_seconds=0.01, rounds=3))
     write_json(tmp_path / "profile.json", to_mapping(profile))
     table = ReportTable.of_profile(tmp_path / "profile.json")
-    assert [cells[:4] for cells in table.rows] == [("fp32", "2", "1", "model"), ("fp32", "2", "1", "classify")]
+    assert [cells[:5] for cells in table.rows] == [
+        ("fp32", "2", "1", "1", "model"),
+        ("fp32", "2", "1", "1", "classify"),
+    ]
     write_report(bundle, tmp_path / "report.html", profile=table)
-    assert f"<td>{table.rows[0][4]}</td>" in (tmp_path / "report.html").read_text()
+    assert f"<td>{table.rows[0][5]}</td>" in (tmp_path / "report.html").read_text()
 
 
 def test_a_bundle_that_was_never_evaluated_has_a_report(make_bundle, tmp_path):

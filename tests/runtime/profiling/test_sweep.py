@@ -28,8 +28,8 @@ def report(bundle):
 
 
 def test_every_combination_has_a_row(report):
-    found = [(row.precision, row.batch, row.threads, row.clock) for row in report.rows]
-    expected = itertools.product((Precision.FP32, Precision.INT8), (1, 4), (1,), LatencyClock)
+    found = [(row.precision, row.batch, row.threads, row.streams, row.clock) for row in report.rows]
+    expected = itertools.product((Precision.FP32, Precision.INT8), (1, 4), (1,), (1,), LatencyClock)
     assert sorted(found) == sorted(expected)
 
 
@@ -71,7 +71,7 @@ def test_memory_is_that_of_the_process(report):
 def test_a_report_survives_json(report):
     text = json.dumps(to_mapping(report), allow_nan=False)
     assert from_mapping(ProfileReport, json.loads(text), where="here", error=FsrferError) == report
-    assert json.loads(text)["schema_version"] == 1
+    assert json.loads(text)["schema_version"] == 2
 
 
 def test_progress_comes_to_its_end(bundle):
@@ -87,6 +87,44 @@ def test_agreement_comes_from_the_calibration(make_bundle, tmp_path):
     config = ProfileConfig(batches=(1,), seconds=0.01, warmup_seconds=0.0, rounds=1)
     graphs = {graph.precision: graph.agreement_with_fp32 for graph in profile_bundle(bundle, config).graphs}
     assert graphs == {Precision.FP32: None, Precision.INT8: 0.975}
+
+
+def test_agreement_by_size_and_the_calibration_are_named(make_bundle, tmp_path):
+    calibration = {
+        "cpu": {"agreement": 0.9, "agreement_by_size": {"8": 0.8}},
+        "calibrated_on": {"sha256": "c0ffee"},
+    }
+    bundle = make_bundle(tmp_path, kinds=BOTH).record(calibration=calibration)
+    config = ProfileConfig(batches=(1,), seconds=0.01, warmup_seconds=0.0, rounds=1)
+    fp32, int8 = profile_bundle(bundle, config).graphs
+    assert (fp32.agreement_by_size, fp32.calibration_sha256) == ({}, None)
+    assert (int8.agreement_by_size, int8.calibration_sha256) == ({"8": 0.8}, "c0ffee")
+
+
+def test_streams_are_measured_side_by_side(make_bundle, tmp_path):
+    series = []
+    config = ProfileConfig(batches=(2,), streams=(1, 3), seconds=0.02, warmup_seconds=0.0, rounds=2)
+    report = profile_bundle(make_bundle(tmp_path), config, on_runs=lambda what, runs: series.append((what, len(runs))))
+    assert [row.streams for row in report.rows] == [1, 1, 3, 3]
+    for row in report.rows:
+        assert row.faces_per_second == pytest.approx(1e3 * row.streams * row.batch / row.latency.mean_ms)
+        assert series.count((row.combination, row.streams)) == config.rounds
+        assert row.latency.runs >= 3 * row.streams * config.rounds
+
+
+def test_padding_and_accuracy_stand_beside_the_speed(report, make_bundle, tmp_path):
+    assert report.fill.rows == 1.0
+    assert 0.5 < report.fill.pixels < 1.0  # half of the crops of 8 to 48 px are larger than the input's 24
+    assert report.accuracy == ()
+    interval = {"value": 0.8, "low": 0.7, "high": 0.9}
+    sizes = [{"face_size_px": size, "count": 9, "accuracy": interval, "macro_f1": 0.6} for size in (8, 48)]
+    bundle = make_bundle(tmp_path).record(metrics={"test": {"sizes": sizes}})
+    config = ProfileConfig(batches=(1,), seconds=0.01, warmup_seconds=0.0, rounds=1)
+    found = profile_bundle(bundle, config).accuracy
+    assert [(row.face_size_px, row.faces, row.accuracy, row.low, row.macro_f1) for row in found] == [
+        (48.0, 9, 0.8, 0.7, 0.6),
+        (8.0, 9, 0.8, 0.7, 0.6),
+    ]
 
 
 def test_half_precision_is_left_out_with_a_reason(make_bundle, tmp_path):
@@ -123,6 +161,9 @@ def test_a_bundle_without_graphs_says_how_to_make_one(make_bundle, tmp_path):
         {"seconds": float("nan")},
         {"warmup_seconds": -1.0},
         {"rounds": 0},
+        {"streams": ()},
+        {"streams": (0,)},
+        {"threads": (64,), "streams": (64,)},
     ],
 )
 def test_impossible_options_are_refused(options):

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import gc
+import threading
 
 import pytest
 
-from fsrfer.runtime.profiling.timing import timed_runs, warm_up
+from fsrfer.runtime.profiling.timing import timed_runs, timed_streams, warm_up
 
 
 class Work:
@@ -42,6 +43,11 @@ def test_slow_work_is_run_a_few_times_all_the_same():
     assert len(timed_runs(work, seconds=0.1, min_runs=3, clock=work.clock)) == 3
 
 
+def test_short_work_is_run_no_more_often_than_wanted():
+    work = Work(1.0)
+    assert len(timed_runs(work, seconds=10.0, max_runs=4, clock=work.clock)) == 4
+
+
 @pytest.mark.parametrize(("seconds", "runs"), [(0.0, 1), (0.02, 2)])
 def test_warming_up_runs_at_least_once(seconds, runs):
     work = Work(10.0)
@@ -72,3 +78,25 @@ def test_a_garbage_collector_that_was_off_stays_off():
         assert not gc.isenabled()
     finally:
         gc.enable()
+
+
+def test_starts_are_kept_beside_latencies():
+    work = Work(1.0, 2.0)
+    (series,) = timed_streams([work], seconds=0.003, clock=work.clock)
+    assert series.start_ms.tolist() == [0.0, 1.0]
+    assert series.latency_ms.tolist() == [1.0, 2.0]
+
+
+def test_streams_run_at_the_same_time():
+    both = threading.Barrier(2, timeout=10)  # broken, and so an error, where one of them waits for the other's end
+    series = timed_streams([both.wait, both.wait], seconds=0.0, min_runs=3)
+    assert [len(one.latency_ms) for one in series] == [3, 3]
+
+
+def test_an_error_in_a_stream_is_an_error():
+    def fail() -> None:
+        raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        timed_streams([lambda: None, fail], seconds=0.0)
+    assert gc.isenabled()

@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from fsrfer.runtime.profiling.workload import crop_batches, face_crops, ready_feed
+from fsrfer.core import PreprocessSpec
+from fsrfer.runtime.profiling.workload import crop_batches, face_crops, pixel_fill, ready_feed
 
 
 def test_sizes_are_mixed_and_within_their_range():
@@ -35,3 +36,10 @@ def test_the_feed_is_what_the_graph_reads(make_bundle, tmp_path, conditioned):
     assert set(feed) == ({"faces", "face_size"} if conditioned else {"faces"})
     if conditioned:
         assert feed["face_size"].tolist() == [len(crop) for crop in crops]
+
+
+def test_small_faces_bring_few_of_the_pixels():
+    spec = PreprocessSpec(48, 48)
+    crop = np.zeros((12, 12, 3), np.uint8)
+    assert pixel_fill([crop], spec) == 1 / 16
+    assert pixel_fill([crop, np.zeros((96, 96, 3), np.uint8)], spec) == (1 / 16 + 1) / 2

@@ -1,0 +1,68 @@
+"""What the profiling commands share: lists of values, files that are written after long measurements, the machine."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from ..core.environment import Environment
+from ..core.errors import UsageError
+from ..runtime.profiling.interference import Interference
+
+
+def parse_list(text: str, option: str, read: Callable[[str], Any], example: str) -> tuple[Any, ...]:
+    """Read a list of values separated by commas.
+
+    Args:
+        text: What the user wrote.
+        option: Where, for the message.
+        read: Reads one value; raises ValueError.
+        example: A list that can be read, for the message.
+
+    Raises:
+        UsageError: A value cannot be read.
+    """
+    try:
+        return tuple(read(word.strip()) for word in text.split(","))
+    except ValueError as problem:
+        raise UsageError(f"{option} cannot be read", expected=f"a list such as {example}", found=text) from problem
+
+
+def check_writable(path: str | None, option: str, *, or_stdout: bool = False) -> None:
+    """Find out before measuring what would lose the measurement afterwards.
+
+    Args:
+        path: File that will be written; None for none.
+        option: Option that names it, for the message.
+        or_stdout: ``-`` stands for stdout.
+
+    Raises:
+        UsageError: It cannot be written.
+    """
+    if path is None or (or_stdout and path == "-"):
+        return
+    file = Path(path)
+    expected = "a file, or -" if or_stdout else "a file"
+    if file.is_dir():
+        raise UsageError(f"{option} names a folder", expected=expected, found=path)
+    there = next(folder for folder in (file, *file.absolute().parents) if folder.exists())
+    if not os.access(there, os.W_OK) or (there != file and not there.is_dir()):
+        raise UsageError(f"{option} cannot be written", expected="a file in a folder that may be written", found=path)
+
+
+def describe_machine(environment: Environment) -> str:
+    """Name the processor, how much of it may be used, and ONNX Runtime."""
+    version = environment.packages.get("onnxruntime") or environment.packages.get("onnxruntime-gpu")
+    processor = environment.processor
+    name = processor.model or environment.machine
+    return f"{name}, {processor.usable_cores:g} cores, ONNX Runtime {version}"
+
+
+def describe_interference(interference: Interference) -> str | None:
+    """Warn of what else the machine did; None where that was little or is not known."""
+    if not interference.is_notable:
+        return None
+    others, stolen = interference.other_cores or 0.0, interference.stolen_cores or 0.0
+    return f"warning: other processes kept {others:.2f} cores busy meanwhile, the hypervisor took {stolen:.2f}"
