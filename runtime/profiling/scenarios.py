@@ -19,6 +19,7 @@ from ..classifier import ExpressionClassifier
 from ..pipeline import PipelineOptions
 from .latency_bound import CONFIDENCE, Verdict, fewest_queries, judge
 from .load import OpenLoop, TimeSource, poisson_arrivals
+from .machine_watch import MachineReport, MachineWatch
 from .server_search import RateSearch, SearchConfig, ServerTrial, find_rate
 from .statistics import LatencySummary, Stability, stability_of, summarize
 from .timing import timed_runs, warm_up
@@ -114,6 +115,8 @@ class ScenarioResult:
         queries: Queries that were measured.
         fewest_queries: Fewest that tell the scenario's percentile with 99 % confidence; None for the throughput.
         server: The search; None in other scenarios.
+        machine: Energy and clocks meanwhile: of the whole measurement, or of the trial that ``latency`` is of.
+        machine_faces: Faces that were read meanwhile.
     """
 
     scenario: Scenario
@@ -124,6 +127,8 @@ class ScenarioResult:
     queries: int
     fewest_queries: int | None
     server: RateSearch | None
+    machine: MachineReport | None
+    machine_faces: int
 
 
 def run_scenario(
@@ -151,7 +156,8 @@ def _run_closed(classifier: ExpressionClassifier, config: ScenarioConfig) -> Sce
         return classifier.classify(next(queries))
 
     warm_up(answer, seconds=config.warmup_seconds)
-    parts = [timed_runs(answer, seconds=config.seconds / _WINDOWS, min_runs=1) for _ in range(_WINDOWS)]
+    with MachineWatch() as watch:
+        parts = [timed_runs(answer, seconds=config.seconds / _WINDOWS, min_runs=1) for _ in range(_WINDOWS)]
     latencies_ms = np.concatenate(parts)
     return ScenarioResult(
         scenario=config.scenario,
@@ -162,6 +168,8 @@ def _run_closed(classifier: ExpressionClassifier, config: ScenarioConfig) -> Sce
         queries=len(latencies_ms),
         fewest_queries=None if share is None else fewest_queries(share),
         server=None,
+        machine=watch.report,
+        machine_faces=faces * len(latencies_ms),
     )
 
 
@@ -169,14 +177,18 @@ def _run_server(classifier: ExpressionClassifier, config: ScenarioConfig, on_tri
     offline = _run_closed(classifier, _offline(config))
     on_trial(f"offline: {offline.faces_per_second:.0f} faces/s")
     rng = np.random.default_rng(config.seed)
+    machines: list[MachineReport] = []
 
     def run(per_second: float) -> ServerTrial:
-        trial = try_rate(classifier, per_second, config, rng)
+        with MachineWatch() as watch:
+            trial = try_rate(classifier, per_second, config, rng)
+        machines.append(watch.report)
         on_trial(describe_trial(trial))
         return trial
 
     search = find_rate(run, offline.faces_per_second / config.query_faces / 2, config.search)
-    last = next((trial for trial in reversed(search.trials) if trial.per_second == search.per_second), None)
+    pairs = reversed(list(zip(search.trials, machines, strict=True)))
+    last, machine = next((pair for pair in pairs if pair[0].per_second == search.per_second), (None, None))
     return ScenarioResult(
         scenario=config.scenario,
         faces=config.query_faces,
@@ -186,6 +198,8 @@ def _run_server(classifier: ExpressionClassifier, config: ScenarioConfig, on_tri
         queries=sum(trial.queries for trial in search.trials),
         fewest_queries=fewest_queries(SERVER_SHARE),
         server=search,
+        machine=machine,
+        machine_faces=0 if last is None else last.queries * config.query_faces,
     )
 
 
