@@ -110,6 +110,7 @@ class Cost:
         readings_per_second: Faces that the model read.
         cores_used: Mean number of cores that this process kept busy.
         cores_by_kind: The same by what threads do.
+        cores_of_others: Cores that other programs kept busy meanwhile; None where the kernel does not tell.
         cpu_ms_per_frame: Processor time of a frame; None without frames.
         cpu_ms_per_face: Processor time of a face in the results, with everything before it; None without faces.
         joules_per_thousand_faces: Energy of the machine; None where it is not measured.
@@ -120,6 +121,7 @@ class Cost:
     readings_per_second: float
     cores_used: float
     cores_by_kind: dict[str, float]
+    cores_of_others: float | None
     cpu_ms_per_frame: float | None
     cpu_ms_per_face: float | None
     joules_per_thousand_faces: float | None
@@ -238,6 +240,7 @@ def cost_of(window: Window) -> Cost:
         readings_per_second=window.readings / seconds,
         cores_used=cpu_s / seconds,
         cores_by_kind={kind.value: window.processor.by_kind_s[kind] / seconds for kind in ThreadKind},
+        cores_of_others=None if window.processor.others_s is None else window.processor.others_s / seconds,
         cpu_ms_per_frame=1e3 * cpu_s / frames if frames else None,
         cpu_ms_per_face=1e3 * cpu_s / faces if faces else None,
         joules_per_thousand_faces=window.machine.energy.joules_per(faces, of=1000),

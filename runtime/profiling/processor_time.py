@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
 
+from ...core.readings import read_text
+
 
 class ThreadKind(str, Enum):
     """What threads do."""
@@ -40,16 +42,24 @@ class ProcessorTime:
     Attributes:
         total_s: Of the whole process, also of threads that have ended.
         by_kind_s: Of threads that are alive.
+        machine_s: Of all programs on the machine; None where the kernel does not tell.
     """
 
     total_s: float
     by_kind_s: Mapping[ThreadKind, float]
+    machine_s: float | None = None
+
+    @property
+    def others_s(self) -> float | None:
+        """What other programs used."""
+        return None if self.machine_s is None else max(self.machine_s - self.total_s, 0.0)
 
     def since(self, earlier: ProcessorTime) -> ProcessorTime:
         """Return what was used after an earlier moment; of threads that ended meanwhile it is in the total only."""
         return ProcessorTime(
             self.total_s - earlier.total_s,
             {kind: max(seconds - earlier.by_kind_s[kind], 0.0) for kind, seconds in self.by_kind_s.items()},
+            None if self.machine_s is None or earlier.machine_s is None else self.machine_s - earlier.machine_s,
         )
 
 
@@ -63,7 +73,7 @@ def processor_time() -> ProcessorTime:
         kind = ThreadKind.PIPELINE if number == pipeline else kinds.get(number, ThreadKind.OTHER)
         found[kind] += _seconds(task)
     times = os.times()
-    return ProcessorTime(times.user + times.system, found)
+    return ProcessorTime(times.user + times.system, found, _machine_s())
 
 
 def _kind_of(name: str) -> ThreadKind:
@@ -77,3 +87,12 @@ def _seconds(task: Path) -> float:
     except (FileNotFoundError, ProcessLookupError):  # it has ended
         return 0.0
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def _machine_s() -> float | None:
+    # The first line of proc_stat(5): user, nice, system, idle, iowait, irq, softirq, steal.
+    words = (read_text(Path("/proc/stat")) or "").partition("\n")[0].split()[1:9]
+    if len(words) < 8:
+        return None
+    user, nice, system, _idle, _iowait, irq, softirq, steal = (int(word) for word in words)
+    return (user + nice + system + irq + softirq + steal) / os.sysconf("SC_CLK_TCK")

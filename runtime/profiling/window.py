@@ -135,6 +135,7 @@ def run_window(
 
     Raises:
         UsageError: The sources ended before the window began.
+        SourceError: A source failed before the window began.
         FsrferError: Detection or classification failed.
     """
     probe = ArrivalProbe()
@@ -153,6 +154,9 @@ def run_window(
                 on_tick()
 
         pipeline.run([*sinks, probe], tick=tick)
+        failed = pipeline.report().failed
+        if marks.begin is None and failed and failed[0].error is not None:
+            raise failed[0].error
         if marks.begin is None:
             raise UsageError(
                 f"the sources ended before the warm-up of {warmup_s:g} s was over",

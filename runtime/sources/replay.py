@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import threading
 import time
 from collections.abc import Generator
@@ -30,6 +31,7 @@ class ReplaySource(UnconnectedSource):
         name: How to speak of it.
         fps: Frames a second.
         phase: Part of an interval, 0 to 1, by which its frames come later: cameras are not in step.
+        skip: Frames of the file that are passed over at the beginning: cameras do not see the same.
         settings: What travels with each frame.
 
     Raises:
@@ -37,16 +39,26 @@ class ReplaySource(UnconnectedSource):
     """
 
     def __init__(
-        self, path: Path, name: str, fps: float, *, phase: float = 0.0, settings: SourceSettings | None = None
+        self,
+        path: Path,
+        name: str,
+        fps: float,
+        *,
+        phase: float = 0.0,
+        skip: int = 0,
+        settings: SourceSettings | None = None,
     ) -> None:
         super().__init__(name, settings)
-        if not (0 < fps <= 1000 and 0 <= phase <= 1):
+        if not (0 < fps <= 1000 and 0 <= phase <= 1 and skip >= 0):
             raise UsageError(
-                "impossible replay", expected="a rate from 0 to 1000, a phase from 0 to 1", found=f"{fps}, {phase}"
+                "impossible replay",
+                expected="a rate from 0 to 1000, a phase from 0 to 1, no less than 0 frames passed over",
+                found=f"{fps}, {phase}, {skip}",
             )
         self._path = path
         self._fps = fps
         self._phase = phase
+        self._skip = skip
 
     def frames(self, stop: threading.Event) -> Generator[Frame, None, None]:
         """Give the frames; see :class:`~fsrfer.runtime.sources.source.FrameSource`.
@@ -54,18 +66,22 @@ class ReplaySource(UnconnectedSource):
         Raises:
             SourceError: The file is missing or damaged, or has no video.
         """
-        start_s = time.monotonic() + self._phase / self._fps
-        shown = 0
+        start_s: float | None = None
+        shown, skip = 0, self._skip
         while not stop.is_set():
             before = shown
             with closing(self._images()) as images:
+                for _ in itertools.islice(images, skip):
+                    pass
+                if start_s is None:
+                    start_s, skip = time.monotonic() + self._phase / self._fps, 0
                 while not stop.wait(max(start_s + shown / self._fps - time.monotonic(), 0.0)):
                     timed = next((image for image in images if image is not None), None)
                     if timed is None:
                         break
                     yield self._framed(timed, shown, start_s + shown / self._fps)
                     shown += 1
-            if shown == before and not stop.is_set():
+            if shown == before and not (stop.is_set() or self._skip):
                 raise SourceError(f"the video {self._name} has no frame")
 
     def _images(self) -> Generator[TimedImage | None, None, None]:
