@@ -6,7 +6,6 @@ import os
 import time
 from collections.abc import Sequence
 from contextlib import ExitStack
-from dataclasses import replace
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Annotated
@@ -140,9 +139,6 @@ def cameras_of(specs: Sequence[SourceSpec], fps: float | None) -> list[FrameSour
     others = [spec.name for spec in specs if spec.kind is not SourceKind.VIDEO]
     if others:
         raise UsageError("only videos can be played as cameras", found=", ".join(others))
-    names = [spec.name for spec in specs]
-    if len(set(names)) < len(names):  # the same file several times: as many cameras
-        specs = [replace(spec, name=f"{spec.name} #{number}") for number, spec in enumerate(specs, start=1)]
     return [
         ReplaySource(Path(spec.location), spec.name, fps, phase=phase_of(index), settings=spec.settings)
         for index, spec in enumerate(specs)

@@ -59,6 +59,7 @@ class ReplaySource(UnconnectedSource):
         self._fps = fps
         self._phase = phase
         self._skip = skip
+        self._epoch_s = 0.0
 
     def frames(self, stop: threading.Event) -> Generator[Frame, None, None]:
         """Give the frames; see :class:`~fsrfer.runtime.sources.source.FrameSource`.
@@ -66,6 +67,7 @@ class ReplaySource(UnconnectedSource):
         Raises:
             SourceError: The file is missing or damaged, or has no video.
         """
+        self._epoch_s = time.time() - time.monotonic()  # once: frames are exactly an interval apart
         start_s: float | None = None
         shown, skip = 0, self._skip
         while not stop.is_set():
@@ -96,7 +98,7 @@ class ReplaySource(UnconnectedSource):
             ) from None
 
     def _framed(self, timed: TimedImage, index: int, due_s: float) -> Frame:
-        captured_s = time.time() - (time.monotonic() - due_s)
         return framed(
-            *(self._name, index, captured_s, Clock.WALL, timed.image, self._settings), decoding_s=timed.decoding_s
+            *(self._name, index, due_s + self._epoch_s, Clock.WALL, timed.image, self._settings),
+            decoding_s=timed.decoding_s,
         )
