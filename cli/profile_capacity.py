@@ -179,7 +179,7 @@ def _note_step(step: CapacityStep) -> None:
 def _print(report: CapacityReport) -> None:
     config, measured, processor = report.config, report.capacity, report.environment.processor
     place = f"{processor.model or report.environment.machine}, {processor.usable_cores:g} cores"
-    columns = ("cameras", "frames/s", "faces/s", "p50 ms", "p95 ms", "drops", "cores", "ms/face", "holds")
+    columns = ("cams", "fps", "faces/s", "p50 ms", "p95 ms", "drops", "cores", "ms/face", "holds")
     title = f"{report.bundle}: {report.graph}, {report.detector}; {report.clip} at {config.fps:g} frames/s; {place}"
     print_table(title, columns, [_cells(step) for step in measured.steps])
     typer.echo("p50, p95 age of results, from capture until the sinks have them")

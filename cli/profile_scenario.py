@@ -12,7 +12,6 @@ from ..core.environment import read_environment
 from ..core.errors import UsageError
 from ..core.options import Backend, Precision, Provider
 from ..runtime.opening import open_bundle
-from ..runtime.profiling.machine_watch import NOT_MEASURED, MachineReport
 from ..runtime.profiling.scenario_report import ScenarioReport
 from ..runtime.profiling.scenarios import Scenario, ScenarioConfig, ScenarioResult, run_scenario
 from ..runtime.profiling.statistics import LatencySummary
@@ -98,7 +97,7 @@ def _parse_scenarios(text: str) -> tuple[Scenario, ...]:
 
 
 def _print(report: ScenarioReport) -> None:
-    columns = ("scenario", "faces", "queries", "p50 ms", "p90 ms", "p99 ms", "faces/s", "mJ/face", "verdict")
+    columns = ("scenario, faces", "queries", "p50 ms", "p90 ms", "p99 ms", "faces/s", "verdict")
     processor = report.environment.processor
     place = f"{processor.model or report.environment.machine}, {processor.usable_cores:g} cores, {report.provider}"
     rows = [_cells(result) for result in report.results]
@@ -107,27 +106,18 @@ def _print(report: ScenarioReport) -> None:
         typer.echo(f"{result.scenario.value:13} {result.scenario.description}")
         for line in _remarks(config, result):
             typer.echo(f"{'':13} {line}")
-    energies = {_energy(result.machine) for result in report.results}
-    for line in sorted(energies):
-        typer.echo(f"energy        {line}")
 
 
 def _cells(result: ScenarioResult) -> tuple[object, ...]:
-    latency = result.latency
-    cost = None
-    if result.machine is not None:
-        cost = result.machine.energy.joules_per(result.machine_faces, of=1e3)
     if result.server is not None:
-        verdict = "found" if result.server.per_second is not None else "no rate holds"
+        verdict = "found" if result.server.per_second is not None else "no rate"
     else:
         verdict = "-" if result.stability is None else result.stability.value
     return (
-        result.scenario.value,
-        result.faces,
+        f"{result.scenario.value}, {result.faces}",
         result.queries,
-        *_percentiles(latency),
+        *_percentiles(result.latency),
         f"{result.faces_per_second:.0f}",
-        "-" if cost is None else f"{cost:.1f}",
         verdict,
     )
 
@@ -152,15 +142,8 @@ def _remarks(config: ScenarioConfig, result: ScenarioResult) -> list[str]:
         remarks.append(f"no rate holds {1e3 * config.bound_s:g} ms in {len(search.trials)} trials")
     elif result.fewest_queries is not None and result.queries < result.fewest_queries:
         remarks.append(f"only {result.queries} queries: its percentile takes {result.fewest_queries}; raise --seconds")
+    if result.machine is not None:
+        remarks.append(f"energy {result.machine.energy.describe(result.machine_faces)}")
     if result.machine is not None and result.machine.clocks.is_throttled:
         remarks.append(f"warning: clocks were held down: {', '.join(result.machine.clocks.brakes) or 'heat'}")
     return remarks
-
-
-def _energy(machine: MachineReport | None) -> str:
-    if machine is None:
-        return NOT_MEASURED
-    energy = machine.energy
-    if energy.joules is None:
-        return energy.describe(0)
-    return f"of the whole machine by {' + '.join(sensor.sensor for sensor in energy.sensors)}"

@@ -77,7 +77,8 @@ class CapacityStep:
         worst_p95_ms: 95th percentile of the camera whose results are oldest.
         rise_ms: By how much the median age rose from the first third of the step to its last; it would go on rising
             where the machine cannot keep up.
-        dropped_share: Part of the frames that was dropped, by whatever reason.
+        dropped: Frames that were dropped, by whatever reason.
+        dropped_share: The same as a part of all frames.
         parts_ms: Mean time of a frame in each part of its way.
         threads: The threads that work on frames.
         cost: What it costs.
@@ -90,6 +91,7 @@ class CapacityStep:
     age: Times | None
     worst_p95_ms: float | None
     rise_ms: float
+    dropped: int
     dropped_share: float
     parts_ms: dict[str, float]
     threads: tuple[ThreadRow, ...]
@@ -159,6 +161,9 @@ def measure_capacity(
 ) -> Capacity:
     """Find out how many cameras are carried.
 
+    While a number is searched, one that misses what is asked by less than as much again is tried a second time, which
+    decides: other programs have their moments. The answer has to hold again too.
+
     Args:
         run: Runs a pipeline with so many cameras, and returns what it did after its warm-up.
         config: What is asked.
@@ -170,15 +175,19 @@ def measure_capacity(
     """
     steps: list[CapacityStep] = []
 
-    def holds(sources: int) -> bool:
+    def try_once(sources: int) -> CapacityStep:
         steps.append(judge_window(run(sources), sources, config))
         if on_step is not None:
             on_step(steps[-1])
-        return steps[-1].holds
+        return steps[-1]
+
+    def holds(sources: int) -> bool:
+        step = try_once(sources)
+        return try_once(sources).holds if _is_near_miss(step, config) else step.holds
 
     if config.sources:
         for number in config.sources:
-            holds(number)
+            try_once(number)
         carried = _most_of(steps)
     else:
         carried = find_most(holds, config.most_sources, confirmations=config.confirmations)
@@ -196,14 +205,15 @@ def measure_capacity(
 def judge_window(window: Window, sources: int, config: CapacityConfig) -> CapacityStep:
     """Tell whether so many cameras held what is asked."""
     profile, ages_s = profile_window(window), ages_of(window)
-    rise_s, dropped = _rise_s(ages_s), _dropped_share(profile)
+    rise_s, dropped = _rise_s(ages_s), _dropped(profile)
     return CapacityStep(
         sources=sources,
         offered_per_second=sources * config.fps,
         age=profile.age,
         worst_p95_ms=max((row.age.p95_ms for row in profile.sources if row.age is not None), default=None),
         rise_ms=1e3 * rise_s,
-        dropped_share=dropped,
+        dropped=dropped,
+        dropped_share=_share_of(dropped, profile),
         parts_ms={row.part.value: row.times.mean_ms for row in profile.parts},
         threads=profile.threads,
         cost=profile.cost,
@@ -236,23 +246,35 @@ def limit_of(step: CapacityStep, usable_cores: float) -> str:
     return f"no full core and no full thread; frames spend most of their time in {part} ({mean_ms:.0f} ms)"
 
 
-def _failures(profile: PipelineProfile, rise_s: float, dropped: float, config: CapacityConfig) -> list[str]:
+def _failures(profile: PipelineProfile, rise_s: float, dropped: int, config: CapacityConfig) -> list[str]:
     failures = []
     silent = [row.name for row in profile.sources if not row.frames]
     if silent:
         failures.append(f"{len(silent)} of {len(profile.sources)} cameras without a result")
     if profile.age is not None and profile.age.p95_ms > 1e3 * config.bound_s:
         failures.append(f"p95 {profile.age.p95_ms:.0f} ms")
-    if dropped > config.most_dropped:
-        failures.append(f"{dropped:.1%} dropped")
+    if dropped > 1 and _share_of(dropped, profile) > config.most_dropped:  # one frame is no share
+        failures.append(f"{_share_of(dropped, profile):.1%} dropped")
     if rise_s > _MOST_RISE * config.bound_s:
         failures.append(f"ages rise by {1e3 * rise_s:.0f} ms")
     return failures
 
 
-def _dropped_share(profile: PipelineProfile) -> float:
-    lost = sum(sum(row.dropped.values()) + sum(row.left_out.values()) for row in profile.sources)
-    return lost / max(lost + sum(row.frames for row in profile.sources), 1)
+def _is_near_miss(step: CapacityStep, config: CapacityConfig) -> bool:
+    return (
+        not step.holds
+        and step.age is not None
+        and step.age.p95_ms <= 2e3 * config.bound_s
+        and step.dropped_share <= max(2 * config.most_dropped, 0.02)
+    )
+
+
+def _dropped(profile: PipelineProfile) -> int:
+    return sum(sum(row.dropped.values()) + sum(row.left_out.values()) for row in profile.sources)
+
+
+def _share_of(dropped: int, profile: PipelineProfile) -> float:
+    return dropped / max(dropped + sum(row.frames for row in profile.sources), 1)
 
 
 def _rise_s(ages_s: Float64Array) -> float:

@@ -78,6 +78,7 @@ def test_a_capacity_is_found_and_says_what_was_asked(bundle, clip, yunet):
     done = invoke("capacity", *words, *limits)
     assert done.exit_code == 0, done.exception
     assert "carried" in done.stdout
+    assert max(map(len, done.stdout.splitlines()[2:7])) <= 80
     assert "plan for" in done.stdout
     assert "p95 within 5000 ms" in done.stdout
 

@@ -131,6 +131,16 @@ def test_the_busy_thread_is_named(windows):
     assert "other programs 0.9" in limit_of(loaded, 2.0)
 
 
+def test_a_near_miss_is_tried_again_and_a_clear_one_is_not(windows):
+    alone, crowded = windows
+    p95_s = judge_window(alone, 1, CapacityConfig(bound_s=60.0, most_dropped=0.5)).age.p95_ms / 1e3
+    near = CapacityConfig(bound_s=0.7 * p95_s, most_dropped=0.5, most_sources=1, confirmations=0)
+    tried = measure_capacity(lambda count: alone, near, processor=PROCESSOR)
+    assert (len(tried.steps), tried.sources) == (2, 0)
+    clear = measure_capacity(lambda count: crowded, CapacityConfig(most_sources=8), processor=PROCESSOR)
+    assert (len(clear.steps), clear.sources) == (1, 0)
+
+
 def machine(windows, capacity):
     """A machine that carries so many cameras: its windows are real ones."""
     alone, crowded = windows
