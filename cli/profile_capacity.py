@@ -214,10 +214,23 @@ def _answer(report: CapacityReport) -> list[str]:
     ]
     if measured.limit is not None:
         lines.append(f"limit    {measured.limit}")
+    lines += _cost_of_numbers(measured.steps)
     best = next((step for step in reversed(measured.steps) if step.sources == measured.sources), measured.steps[-1])
     faces = best.cost.faces_per_second * best.machine.energy.seconds
     lines.append(f"energy   with {best.sources} cameras: {best.machine.energy.describe(faces)}")
     return lines + _warnings(measured.steps, report.environment.processor.usable_cores)
+
+
+def _cost_of_numbers(steps: Sequence[CapacityStep]) -> list[str]:
+    """Say whether a face costs more where there are more cameras, of those numbers that held."""
+    costs = {step.sources: step.cost.cpu_ms_per_face for step in steps if step.holds and step.cost.cpu_ms_per_face}
+    if len(costs) < 2:
+        return []
+    (few, alone), (many, together) = min(costs.items()), max(costs.items())
+    if not alone or not together:
+        return []
+    growth = together / alone - 1
+    return [f"cost     a face takes {alone:.2f} ms of a core with {few}, {together:.2f} with {many}: {growth:+.0%}"]
 
 
 def _warnings(steps: Sequence[CapacityStep], usable_cores: float) -> list[str]:

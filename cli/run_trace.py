@@ -5,11 +5,14 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from ..runtime.pipeline import StreamPipeline
-from ..runtime.profiling.chrome_trace import TraceRecorder
 from .json_report import check_report_path
 from .run_summary import note
+
+if TYPE_CHECKING:
+    from ..runtime.profiling.chrome_trace import TraceRecorder
 
 
 class RunTrace:
@@ -25,7 +28,11 @@ class RunTrace:
     def __init__(self, path: Path | None) -> None:
         check_report_path(None if path is None else str(path), "--trace")
         self._path = path
-        self.recorder = None if path is None else TraceRecorder()
+        self.recorder: TraceRecorder | None = None
+        if path is not None:
+            from ..runtime.profiling.chrome_trace import TraceRecorder  # a run without a trace starts without it
+
+            self.recorder = TraceRecorder()
 
     def sampling(self, pipeline: StreamPipeline, tick: Callable[[], None]) -> Callable[[], None]:
         """Return what also keeps the counts of the moment whenever it is called.

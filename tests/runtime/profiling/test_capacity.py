@@ -94,15 +94,15 @@ def run_cameras(clip, classifier, config):
 
 @pytest.fixture(scope="module")
 def windows(clip, classifier):
-    """What one camera and what six cameras of 10 frames a second showed, of the 2.5 that the detector has time for."""
-    run = run_cameras(clip, classifier, CapacityConfig(warmup_s=0.5, seconds=1.5))
-    return run(1), run(6)
+    """What one camera and what twelve cameras of 5 frames a second showed, where the detector has time for five."""
+    run = run_cameras(clip, classifier, CapacityConfig(fps=5.0, warmup_s=0.5, seconds=1.5))
+    return run(1), run(12)
 
 
 def test_more_cameras_than_the_detector_has_time_for_do_not_hold(windows):
-    config = CapacityConfig(bound_s=10.0, warmup_s=0.5, seconds=1.5)
+    config = CapacityConfig(fps=5.0, bound_s=10.0, warmup_s=0.5, seconds=1.5)
     _, crowded = windows
-    step = judge_window(crowded, 6, config)
+    step = judge_window(crowded, 12, config)
     assert not step.holds
     assert step.dropped_share > 0.3
     assert any("dropped" in failure for failure in step.failures)
@@ -120,7 +120,7 @@ def test_what_is_asked_decides(windows):
 
 def test_the_busy_thread_is_named(windows):
     _, crowded = windows
-    step = judge_window(crowded, 6, CapacityConfig())
+    step = judge_window(crowded, 12, CapacityConfig())
     assert max(step.threads, key=lambda row: row.busy_share).name == "fsrfer-detect 0"
     calm = replace(step.cost, cores_used=0.3, cores_of_others=0.1)
     full = replace(step, cost=calm, threads=(ThreadRow("fsrfer-detect 0", 0.99),))
