@@ -112,10 +112,12 @@ def test_scenarios_are_printed_and_kept(bundle, tmp_path):
 
 
 @pytest.mark.slow
-def test_the_server_scenario_is_searched_and_told(bundle):
+def test_the_server_scenario_is_searched_and_told(bundle, tmp_path):
     words = ("--scenario", "server", "--seconds", 0.05, "--warmup", 0, "--threads", 1, "--bound-ms", 200)
-    done = invoke("scenario", bundle, *words)
+    done = invoke("scenario", bundle, *words, "--json", tmp_path / "s.json")
     assert done.exit_code == 0, done.exception
+    (result,) = read(ScenarioReport, (tmp_path / "s.json").read_text()).results
+    assert result.server.trials[-1].queries >= result.fewest_queries == 459
     assert "queries/s within 200 ms" in done.stdout or "no rate holds 200 ms" in done.stdout
     assert "faces a run: holds" in done.stderr
 

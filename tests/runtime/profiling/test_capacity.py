@@ -27,6 +27,7 @@ from fsrfer.runtime.sources.replay import ReplaySource
 PROCESSOR = Processor("two", 2, 2, 2, None, None)
 
 
+@settings(deadline=None)
 @given(st.integers(0, 300), st.integers(1, 300), st.integers(0, 3))
 def test_the_largest_number_that_works_is_found_with_few_tries(limit, most, confirmations):
     tried = []
@@ -41,6 +42,7 @@ def test_the_largest_number_that_works_is_found_with_few_tries(limit, most, conf
     assert len(tried) <= 2 * math.log2(most + 1) + 3 + confirmations
 
 
+@settings(deadline=None)
 @given(st.integers(0, 2**32 - 1), st.integers(1, 40))
 def test_a_moody_machine_is_praised_only_for_what_it_did_again(seed, limit):
     rng = np.random.default_rng(seed)

@@ -7,7 +7,7 @@ from collections import defaultdict
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fsrfer.datasets.procedural import CrowdClip, write_clip, write_ground_truth
@@ -183,6 +183,7 @@ def test_neither_pictures_nor_passwords_get_into_it(classifier, tmp_path):
     assert len(text) < 32 * 32 * 3 * 3  # no picture has room in it
 
 
+@settings(deadline=None)
 @given(
     st.lists(
         st.tuples(st.sampled_from(list(Stage)), st.floats(0, 10), st.floats(0, 1), st.integers(0, 5)),

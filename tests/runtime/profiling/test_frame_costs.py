@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fsrfer.runtime.frame import Clock, Frame
@@ -46,6 +46,7 @@ def note_way(journal, one, times, start_s=100.0):
     return now_s
 
 
+@settings(deadline=None)
 @given(st.lists(st.floats(0, 2), min_size=len(WAY), max_size=len(WAY)))
 def test_the_parts_do_not_overlap_and_are_the_whole_way(times):
     journal = SpanJournal()

@@ -6,7 +6,7 @@ from fractions import Fraction
 from math import comb
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fsrfer.core.errors import UsageError
@@ -20,6 +20,7 @@ def test_the_fewest_queries_are_those_of_loadgen(share, queries):
     assert judge(queries - 1, 0, share) is Verdict.OPEN
 
 
+@settings(deadline=None)
 @given(st.integers(1, 60), st.integers(1, 99), st.data())
 def test_the_distribution_is_the_binomial_one(trials, percent, data):
     count = data.draw(st.integers(0, trials))
@@ -28,6 +29,7 @@ def test_the_distribution_is_the_binomial_one(trials, percent, data):
     assert at_most(count, trials, percent / 100) == pytest.approx(float(sum(terms)), abs=1e-9)
 
 
+@settings(deadline=None)
 @given(st.integers(1, 5000), st.data())
 def test_more_late_queries_never_make_a_better_verdict(queries, data):
     late = data.draw(st.integers(0, min(queries - 1, 200)))

@@ -85,6 +85,29 @@ def test_a_gpu_without_a_counter_of_energy_tells_its_power(tmp_path):
         assert sensor.joules == pytest.approx(120.0)
 
 
+class OlderDriver:
+    """A library without some functions: ctypes raises AttributeError for them."""
+
+    def __init__(self, library, *missing):
+        self._library, self._missing = library, missing
+
+    def __getattr__(self, name):
+        if name in self._missing:
+            raise AttributeError(name)
+        return getattr(self._library, name)
+
+
+def test_a_driver_without_a_function_tells_nothing_about_it(tmp_path):
+    missing = (
+        *("nvmlDeviceGetTotalEnergyConsumption", "nvmlDeviceGetPowerUsage"),
+        "nvmlDeviceGetCurrentClocksThrottleReasons",
+    )
+    with Nvml(lambda name: OlderDriver(NvmlOfAGpu(reasons=0x40), *missing)) as nvml:
+        assert find_sensors(tmp_path, nvml).sensors == ()
+        assert nvml.gpus[0].slowdowns() == ()
+        assert nvml.gpus[0].clock_mhz() == 1590.0
+
+
 def test_a_machine_without_a_driver_has_no_gpu():
     with Nvml(no_library) as nvml:
         assert nvml.gpus == ()

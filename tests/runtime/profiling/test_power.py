@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fsrfer.runtime.profiling.power import CounterSensor, PowerSensor, find_sensors
@@ -126,6 +126,7 @@ def test_one_sample_is_no_energy():
     assert sensor.joules is None
 
 
+@settings(deadline=None)
 @given(st.lists(st.integers(0, 90), min_size=1, max_size=30), st.integers(0, 99))
 def test_a_counter_adds_up_all_steps(steps, start):
     values, total = [start], start
@@ -138,6 +139,7 @@ def test_a_counter_adds_up_all_steps(steps, start):
     assert sensor.joules == pytest.approx(sum(steps))
 
 
+@settings(deadline=None)
 @given(st.floats(0, 100), st.floats(0, 100), st.floats(0.01, 10))
 def test_power_that_rises_evenly_is_summed_exactly(first, last, seconds):
     sensor = PowerSensor("power", iter([first, (first + last) / 2, last]).__next__)

@@ -21,6 +21,7 @@ def server(limit: float):
     return lambda rate: trial(rate, Verdict.HOLDS if rate <= limit else Verdict.BROKEN)
 
 
+@settings(deadline=None)
 @given(st.floats(0.6, 1e5), st.floats(0.1, 1e5), st.floats(0.01, 0.5))
 def test_the_answer_holds_and_lies_within_the_resolution(limit, first, resolution):
     found = find_rate(server(limit), first, SearchConfig(resolution=resolution, most_trials=1000))
