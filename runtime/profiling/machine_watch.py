@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -66,7 +67,7 @@ class EnergyReport:
         if self.joules is None:
             return f"{NOT_MEASURED} ({self.problem})"
         per_face = self.joules_per(faces)
-        cost = "" if per_face is None else f", {1e3 * per_face:.1f} mJ a face, {1e3 * per_face:.1f} J per 1 000 faces"
+        cost = "" if per_face is None else f", {1e3 * per_face:.1f} mJ a face (J per 1 000 faces)"
         names = " + ".join(sensor.sensor for sensor in self.sensors)
         return f"{self.watts:.1f} W{cost} (whole machine: {names})"
 
@@ -89,13 +90,14 @@ class MachineWatch:
 
     Args:
         root: Where ``sys`` is.
-        nvml: The GPUs; None looks for them.
+        nvml: The GPUs, entered by the caller; None looks for them, which may take a moment.
         interval_s: Time between two samples.
     """
 
     def __init__(self, root: Path = Path("/"), nvml: Nvml | None = None, interval_s: float = _INTERVAL_S) -> None:
         self._root = root
-        self._nvml = nvml or Nvml()
+        self._nvml = nvml
+        self._entered = ExitStack()
         self._interval_s = interval_s
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._sample, name="fsrfer-machine", daemon=True)
@@ -115,9 +117,9 @@ class MachineWatch:
         return self._report
 
     def __enter__(self) -> MachineWatch:
-        self._nvml.__enter__()
-        self._survey = find_sensors(self._root, self._nvml)
-        self._clocks = ClockWatch(self._root, self._nvml)
+        nvml = self._entered.enter_context(Nvml()) if self._nvml is None else self._nvml
+        self._survey = find_sensors(self._root, nvml)
+        self._clocks = ClockWatch(self._root, nvml)
         self._started_s = time.monotonic()
         self._advance()
         self._thread.start()
@@ -131,7 +133,7 @@ class MachineWatch:
         self._advance()
         self._seconds = time.monotonic() - self._started_s
         self._report = MachineReport(self._energy(), self._clocks.report())
-        self._nvml.__exit__(kind, error, trace)
+        self._entered.close()
 
     def _sample(self) -> None:
         while not self._ended.wait(self._interval_s):

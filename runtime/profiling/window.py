@@ -15,6 +15,7 @@ from ..results import FrameResult
 from ..sinks import ResultSink
 from .frame_costs import FrameCost, frame_costs
 from .machine_watch import MachineReport, MachineWatch
+from .nvml import Nvml
 from .processor_time import ProcessorTime, processor_time
 from .span_journal import FrameKey, Span, SpanJournal
 
@@ -101,12 +102,13 @@ class _Marks:
     def __init__(self, pipeline: StreamPipeline, stack: ExitStack) -> None:
         self._pipeline = pipeline
         self._stack = stack
+        self._nvml = stack.enter_context(Nvml())  # now: it takes a moment, which must not be one of the window's
         self.watch: MachineWatch | None = None
         self.begin: tuple[float, PipelineReport, ProcessorTime] | None = None
         self.end: tuple[float, PipelineReport, ProcessorTime] | None = None
 
     def mark_begin(self) -> None:
-        self.watch = self._stack.enter_context(MachineWatch())
+        self.watch = self._stack.enter_context(MachineWatch(nvml=self._nvml))
         self.begin = time.monotonic(), self._pipeline.report(), processor_time()
 
     def mark_end(self) -> None:
