@@ -213,7 +213,7 @@ def try_rate(
     """Serve queries at one rate until it is clear whether the bound holds.
 
     A trial begins with the fewest queries that can tell, or with those of ``seconds`` where these are more. Where they
-    do not tell, it goes on with as many again, up to three times.
+    do not tell, it looks again at twice and at four times as many.
 
     Args:
         classifier: Entered by the caller.
