@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+import signal
 import time
-from collections.abc import Sequence
-from contextlib import ExitStack
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from datetime import datetime, timezone
 from pathlib import Path
+from types import FrameType
 from typing import Annotated
 
 import typer
@@ -65,7 +67,7 @@ def pipeline(
     """Measure where the time of each frame goes: capture, decode, detect, track, crop, batch, model, smooth, sink.
 
     The pipeline is that of fsrfer-run; its JSON lines are written and thrown away. Prints each part of the way with its
-    share, what of the age of results is in none of them, and what was dropped.
+    share, what of the age of results is in none of them, and what was dropped. Ctrl-C ends the measurement early.
     """
     check_report_path(json_path)
     check_report_path(None if trace is None else str(trace), "--trace")
@@ -98,14 +100,15 @@ def pipeline(
         running = StreamPipeline(cameras, classifier, faces, with_tracks_begun_by(faces, options), listener=recorder)
         nowhere = stack.enter_context(Path(os.devnull).open("w", encoding="utf-8"))
         sink = stack.enter_context(JsonLinesSink(nowhere, flush_each=False))
-        window = run_window(
-            running,
-            recorder,
-            [sink],
-            warmup_s=warmup,
-            seconds=seconds,
-            on_tick=lambda: recorder.sample(running.report(), time.monotonic()),
-        )
+        with _ending_on_interrupt(running):
+            window = run_window(
+                running,
+                recorder,
+                [sink],
+                warmup_s=warmup,
+                seconds=seconds,
+                on_tick=lambda: recorder.sample(running.report(), time.monotonic()),
+            )
     report = PipelineProfileReport(
         bundle=classifier.manifest.name,
         graph=graph,
@@ -122,6 +125,21 @@ def pipeline(
     if window.after.failed:
         names = ", ".join(source.name for source in window.after.failed)
         raise SourceError(f"{len(window.after.failed)} sources failed", found=names, fix="see the errors above")
+
+
+@contextmanager
+def _ending_on_interrupt(pipeline: StreamPipeline) -> Iterator[None]:
+    """Let the first SIGINT end the measurement, so that what was seen is told; the second one ends at once."""
+
+    def end(signal_number: int, frame: FrameType | None) -> None:  # noqa: ARG001 (signature of a handler)
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+        pipeline.stop()
+
+    previous = signal.signal(signal.SIGINT, end)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, previous)
 
 
 def cameras_of(specs: Sequence[SourceSpec], fps: float | None) -> list[FrameSource]:

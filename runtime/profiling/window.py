@@ -161,7 +161,7 @@ def run_window(
             raise failed[0].error
         if marks.begin is None:
             raise UsageError(
-                f"the sources ended before the warm-up of {warmup_s:g} s was over",
+                f"nothing came any more before the warm-up of {warmup_s:g} s was over",
                 fix="measure longer sources, warm up for less time, or play the videos as cameras",
             )
         if marks.end is None:

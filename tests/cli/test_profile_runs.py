@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import json
+import signal
+import subprocess
+import sys
+import time
 
 import pytest
 from typer.testing import CliRunner
@@ -70,6 +74,24 @@ def test_videos_may_play_cameras(bundle, clip, yunet):
     report = read(PipelineProfileReport, done.stdout)
     assert [source.name for source in report.profile.sources] == [str(clip), f"{clip}#2"]
     assert all(source.is_live and source.frames for source in report.profile.sources)
+
+
+def test_an_interrupt_ends_the_measurement_and_what_was_seen_is_told(bundle, clip, yunet):
+    code = "from fsrfer.cli.main import profile; profile()"
+    words = ["pipeline", clip, "--bundle", bundle, "--detector", yunet, "--detector-side", 160, "--threads", 1]
+    words += ["--as-cameras", 10, "--warmup", 0, "--seconds", 300, "--json", "-"]
+    command = [sys.executable, "-c", code, *map(str, words)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as running:
+        for line in running.stderr:
+            if line.startswith("source"):  # the last line before it runs
+                break
+        time.sleep(3)
+        running.send_signal(signal.SIGINT)
+        stdout, stderr = running.communicate(timeout=60)
+    assert running.returncode == 0, stderr
+    profile = read(PipelineProfileReport, stdout).profile
+    assert 0 < profile.seconds < 300
+    assert profile.sources[0].frames > 0
 
 
 def test_a_capacity_is_found_and_says_what_was_asked(bundle, clip, yunet):
