@@ -45,8 +45,9 @@ class Times:
         """Sum up a series of seconds, float64 (N,); None for none."""
         if not len(seconds):
             return None
-        percentiles = (float(value) for value in np.percentile(1e3 * seconds, [50, 90, 95, 99]))
-        return cls(len(seconds), 1e3 * float(seconds.mean()), *percentiles, max_ms=1e3 * float(seconds.max()))
+        times_ms = 1e3 * seconds
+        p50, p90, p95, p99 = (float(value) for value in np.percentile(times_ms, [50, 90, 95, 99]))
+        return cls(len(seconds), float(times_ms.mean()), p50, p90, p95, p99, float(times_ms.max()))
 
 
 @dataclass(frozen=True)

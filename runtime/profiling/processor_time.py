@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
@@ -42,7 +42,7 @@ class ProcessorTime:
     Attributes:
         total_s: Of the whole process, also of threads that have ended.
         by_kind_s: Of threads that are alive.
-        machine_s: Of all programs on the machine; None where the kernel does not tell.
+        machine_s: Of all programs, on the processors that this one may use; None where the kernel does not tell.
     """
 
     total_s: float
@@ -90,9 +90,14 @@ def _seconds(task: Path) -> float:
 
 
 def _machine_s() -> float | None:
-    # The first line of proc_stat(5): user, nice, system, idle, iowait, irq, softirq, steal.
-    words = (read_text(Path("/proc/stat")) or "").partition("\n")[0].split()[1:9]
-    if len(words) < 8:
-        return None
-    user, nice, system, _idle, _iowait, irq, softirq, steal = (int(word) for word in words)
-    return (user + nice + system + irq + softirq + steal) / os.sysconf("SC_CLK_TCK")
+    # Lines of the single processors in proc_stat(5): user, nice, system, idle, iowait, irq, softirq, steal. What runs
+    # on processors that this process may not use takes nothing from it.
+    usable = {f"cpu{number}" for number in os.sched_getaffinity(0)}
+    rows = [line.split() for line in (read_text(Path("/proc/stat")) or "").splitlines()]
+    busy = [_busy_ticks(row[1:9]) for row in rows if row and row[0] in usable and len(row) >= 9]
+    return sum(busy) / os.sysconf("SC_CLK_TCK") if busy else None
+
+
+def _busy_ticks(fields: Sequence[str]) -> int:
+    user, nice, system, _idle, _iowait, irq, softirq, steal = (int(field) for field in fields)
+    return user + nice + system + irq + softirq + steal
