@@ -106,6 +106,9 @@ def _print(report: ScenarioReport) -> None:
         typer.echo(f"{result.scenario.value:13} {result.scenario.description}")
         for line in _remarks(config, result):
             typer.echo(f"{'':13} {line}")
+    machines = [result.machine for result in report.results if result.machine is not None]
+    for line in dict.fromkeys(one.energy.describe(0) for one in machines if one.energy.joules is None):
+        typer.echo(f"{'energy':13} {line}")
 
 
 def _cells(result: ScenarioResult) -> tuple[object, ...]:
@@ -142,7 +145,7 @@ def _remarks(config: ScenarioConfig, result: ScenarioResult) -> list[str]:
         remarks.append(f"no rate holds {1e3 * config.bound_s:g} ms in {len(search.trials)} trials")
     elif result.fewest_queries is not None and result.queries < result.fewest_queries:
         remarks.append(f"only {result.queries} queries: its percentile takes {result.fewest_queries}; raise --seconds")
-    if result.machine is not None:
+    if result.machine is not None and result.machine.energy.joules is not None:
         remarks.append(f"energy {result.machine.energy.describe(result.machine_faces)}")
     if result.machine is not None and result.machine.clocks.is_throttled:
         remarks.append(f"warning: clocks were held down: {', '.join(result.machine.clocks.brakes) or 'heat'}")

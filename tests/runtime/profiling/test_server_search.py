@@ -37,7 +37,7 @@ def test_a_server_of_moods_is_never_praised_for_a_rate_that_it_did_not_hold_thri
 
     def moody(rate):
         is_held = rate <= limit * rng.uniform(0.7, 1.1)
-        return trial(rate, Verdict.HOLDS if is_held else rng.choice([Verdict.BROKEN, Verdict.OPEN]))
+        return trial(rate, Verdict.HOLDS if is_held else (Verdict.BROKEN, Verdict.OPEN)[rng.integers(2)])
 
     found = find_rate(moody, 100.0)
     if found.per_second is not None:
