@@ -5,7 +5,15 @@ from __future__ import annotations
 import typer
 
 from ..runtime.profiling.report_file import profile_schema
-from . import profile_diff, profile_engine, profile_layers, profile_model
+from . import (
+    profile_capacity,
+    profile_diff,
+    profile_engine,
+    profile_layers,
+    profile_model,
+    profile_pipeline,
+    profile_scenario,
+)
 from .console import print_json
 from .default_group import DefaultGroup
 
@@ -13,6 +21,9 @@ app = typer.Typer(cls=DefaultGroup, no_args_is_help=True, add_completion=False, 
 # The first one runs where none is named.
 app.command("model", short_help="Latency and throughput of graphs.")(profile_model.model)
 app.command("layers", short_help="Where a graph's time goes; roofline.")(profile_layers.layers)
+app.command("pipeline", short_help="Where the time of frames goes.")(profile_pipeline.pipeline)
+app.command("capacity", short_help="How many cameras this machine carries.")(profile_capacity.capacity)
+app.command("scenario", short_help="The loads of MLPerf on a classifier.")(profile_scenario.scenario)
 app.command("engine", short_help="An engine of TensorRT on a GPU.")(profile_engine.engine)
 app.command("diff", short_help="Faster, slower, or noise.")(profile_diff.diff)
 

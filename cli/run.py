@@ -20,9 +20,11 @@ from .console import NOTES
 from .face_finding import FaceFinding, lanes_for, with_tracks_begun_by
 from .launch import log_level
 from .logs import LogFormat, configure_logs
+from .parsing import parse_detect_every
 from .run_life import RunningService, read_sources
 from .run_outputs import OpenOutputs, Outputs, raise_failures, serving_options
 from .run_summary import backend_name, describe, describe_sources, graph_name, note, summarize
+from .run_trace import RunTrace
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, rich_markup_mode=None)
 
@@ -64,6 +66,7 @@ def run(
     max_frames: opt.MaxFrames = None,
     max_staleness: opt.MaxStaleness = None,
     keep_trying: opt.KeepTrying = False,
+    trace: opt.Trace = None,
     log_format: opt.UsedLogFormat = LogFormat.TEXT,
     quiet: opt.Quiet = False,
 ) -> None:
@@ -91,10 +94,11 @@ def run(
         serving=serving_options(serve, serve_token_file, serve_host or ()),
     )
     outputs.check(specs)
+    tracing = RunTrace(trace)
     options = PipelineOptions(
         max_frames=max_frames,
         max_staleness_s=max_staleness,
-        detect_every=_parse_detect_every(detect_every),
+        detect_every=parse_detect_every(detect_every),
         detect_lanes=lanes_for(len(specs), detect_lanes),
         follow=FollowOptions() if track and not faces_only else None,
         groups=_group_config(group_window, min_people, aggregate_only=aggregate_only),
@@ -120,12 +124,16 @@ def run(
         if record_calibration is not None:
             note(f"recording face crops into {record_calibration}: tell the people, and delete them afterwards")
         options = with_tracks_begun_by(face_detector, options)
-        pipeline = StreamPipeline([open_source(spec) for spec in specs], classifier, face_detector, options)
+        pipeline = StreamPipeline(
+            [open_source(spec) for spec in specs], classifier, face_detector, options, listener=tracing.recorder
+        )
         model = ModelInfo(precision.value, place, classifier.model_sha256, classifier.labels)
         _serve(stack, outputs, opened, pipeline, model)
         service = RunningService(pipeline, sources, specs, keep_trying=keep_trying)
         with service.handling_signals():
-            report = pipeline.run(opened.results, window_sinks=opened.windows, tick=service.tick)
+            tick = tracing.sampling(pipeline, service.tick)
+            report = pipeline.run(opened.results, window_sinks=opened.windows, tick=tick)
+    tracing.write()
     summarize(report, opened.queued)
     raise_failures(opened.queued)
     if report.failed:
@@ -140,14 +148,6 @@ def _serve(stack: ExitStack, outputs: Outputs, opened: OpenOutputs, pipeline: St
     if outputs.serving is not None and opened.hub is not None:
         server = stack.enter_context(LiveServer(opened.hub, pipeline.report, outputs.serving, model=model))
         note(f"page      {server.address}")
-
-
-def _parse_detect_every(text: str) -> int | None:
-    if text == opt.AUTO:
-        return None
-    if not (text.isascii() and text.isdecimal() and int(text) >= 1):
-        raise UsageError("--detect-every cannot be read", expected=f"a number of frames, or {opt.AUTO}", found=text)
-    return int(text)
 
 
 def _group_config(window_s: float | None, min_people: int, *, aggregate_only: bool) -> GroupConfig | None:

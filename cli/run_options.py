@@ -11,8 +11,6 @@ from ..core.options import Backend, Precision, Provider
 from ..runtime.sinks import SINK_FORMS
 from .logs import LogFormat
 
-AUTO = "auto"
-
 Sources = Annotated[
     list[str],
     typer.Argument(
@@ -123,4 +121,8 @@ KeepTrying = Annotated[
     bool, typer.Option("--keep-trying", help="Never give up on a camera that does not answer at the start.")
 ]
 UsedLogFormat = Annotated[LogFormat, typer.Option("--log-format", help="Form of log records on stderr.")]
+Trace = Annotated[
+    Path | None,
+    typer.Option(help="Also write when which frame was where, for https://ui.perfetto.dev (.json); no pictures."),
+]
 Quiet = Annotated[bool, typer.Option("--quiet", help="Show no progress and no summary.")]

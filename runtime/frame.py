@@ -35,6 +35,8 @@ class Frame:
         image: uint8 (height, width, 3), RGB.
         is_still: A picture by itself: no frame before or after it shows the same scene.
         settings: Of its source: the region in which faces are looked for, say. None for a frame without a source.
+        decoding_s: When its decoding, conversion included, began and ended, on the monotonic clock; None where
+            nobody measured it.
     """
 
     source: str
@@ -44,6 +46,7 @@ class Frame:
     image: npt.NDArray[np.uint8]
     is_still: bool = False
     settings: SourceSettings | None = None
+    decoding_s: tuple[float, float] | None = None
 
     @property
     def width(self) -> int:

@@ -22,7 +22,7 @@ from .scenes import Scenes
 from .search_lanes import SearchedFrame, SearchLanes
 from .sinks import QueuedSink, ResultSink, WindowSink
 from .sources import FrameCollector, FrameSource
-from .telemetry import BATCH_BOUNDS, Histogram, Stage, StageTimes
+from .telemetry import BATCH_BOUNDS, Histogram, SpanListener, Stage, StageTimes
 
 _TICK_S = 0.5
 
@@ -94,6 +94,7 @@ class StreamPipeline:
         detector: Finds the faces, entered by the caller, or knows them; None where every frame is one ready-made face
             crop.
         options: Limits and ways.
+        listener: Learns when each frame was in which stage, for profiles and traces.
 
     Raises:
         UsageError: There is no source, or an option is impossible.
@@ -105,6 +106,7 @@ class StreamPipeline:
         classifier: ExpressionClassifier,
         detector: FaceDetector | RecordedBoxes | None,
         options: PipelineOptions | None = None,
+        listener: SpanListener | None = None,
     ) -> None:
         options = options or PipelineOptions()
         self._collector = FrameCollector(
@@ -114,7 +116,7 @@ class StreamPipeline:
             max_staleness_s=options.max_staleness_s,
         )
         self._batcher = FaceBatcher(classifier, max_wait_s=options.max_wait_s, max_frames=options.max_pending_frames)
-        self._stages = StageTimes()
+        self._stages = StageTimes(listener)
         self._search = None
         if detector is not None:
             self._search = FaceSearch(detector, options.detect_every, self._stages, options.detect_lanes)
@@ -185,7 +187,7 @@ class StreamPipeline:
         everyone = dict.fromkeys([*sinks, *window_sinks])  # a sink may take both
         self._queued_sinks = tuple(sink for sink in everyone if isinstance(sink, QueuedSink))
         for result in self.results(tick):
-            with self._stages.measure(Stage.SINK):
+            with self._stages.measure(Stage.SINK, result.frame):
                 for sink in sinks:
                     sink.write(result)
                 self._sum_up(result, window_sinks)
@@ -243,11 +245,13 @@ class StreamPipeline:
     def _flush(self) -> Iterator[FrameResult]:
         if self._batcher.pending_frames:
             started_s = time.monotonic()
-            with self._stages.measure(Stage.CLASSIFY):
-                read = self._batcher.flush()
-            self._batch_faces.observe(sum(len(readings) for _, readings in read))
+            read = self._batcher.flush()
+            ended_s = time.monotonic()
+            faces = sum(len(readings) for _, readings in read)
+            self._stages.record(Stage.CLASSIFY, started_s, ended_s, [pending.frame for pending, _ in read], faces)
+            self._batch_faces.observe(faces)
             for pending, readings in read:
-                self._stages.observe(Stage.QUEUE, started_s - pending.prepared_s)
+                self._stages.record(Stage.QUEUE, pending.prepared_s, started_s, (pending.frame,))
                 result = self._scenes.result(pending, readings)
                 self._count(result, len(readings))
                 yield result

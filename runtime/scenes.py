@@ -59,12 +59,12 @@ class Scenes:
         """
         if self._follow is None or frame.is_still:
             found = FaceDetections.empty() if detections is None else detections
-            with self._stages.measure(Stage.CROP):
+            with self._stages.measure(Stage.CROP, frame):
                 return PendingFrame(frame, found, cut_faces(frame.image, found, self._crop_margin))
         scene = self._scene_of(frame, self._follow)
-        with self._stages.measure(Stage.TRACK):
+        with self._stages.measure(Stage.TRACK, frame):
             tracked = scene.follow(frame, detections)
-        with self._stages.measure(Stage.CROP):
+        with self._stages.measure(Stage.CROP, frame):
             return scene.choose(frame, tracked)
 
     def result(self, pending: PendingFrame, readings: ExpressionPredictions) -> FrameResult:
@@ -79,7 +79,7 @@ class Scenes:
             self._count_invalid(pending.frame, int((~is_valid).sum()))
         if pending.scene is None:
             return FrameResult(pending.frame, _with_unknown(readings, is_valid), pending.detections)
-        with self._stages.measure(Stage.SMOOTH):
+        with self._stages.measure(Stage.SMOOTH, pending.frame):
             return pending.scene.result(pending, readings, is_valid)
 
     def _scene_of(self, frame: Frame, options: FollowOptions) -> Scene:

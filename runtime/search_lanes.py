@@ -183,7 +183,16 @@ class SearchLanes:
         frame = self._collector.take(0.0)
         while frame is not None:
             frames.append(frame)
-            if frame.is_live:
-                self._stages.observe(Stage.WAIT, max(time.time() - frame.time_s, 0.0))
+            self._note_taken(frame)
             frame = self._collector.take(0.0) if len(frames) < self._most else None
         return frames
+
+    def _note_taken(self, frame: Frame) -> None:
+        now_s = time.monotonic()
+        if frame.decoding_s is not None:
+            self._stages.record(Stage.DECODE, *frame.decoding_s, (frame,))
+        if frame.is_live:
+            age_s = max(time.time() - frame.time_s, 0.0)
+            self._stages.record(Stage.WAIT, now_s - age_s, now_s, (frame,))
+        else:  # it waited since nobody needed it sooner: no latency to count
+            self._stages.note(Stage.WAIT, now_s if frame.decoding_s is None else frame.decoding_s[1], now_s, (frame,))

@@ -5,11 +5,15 @@ from __future__ import annotations
 import threading
 import time
 from bisect import bisect_left
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import Enum
 from itertools import accumulate
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from .frame import Frame
 
 LATENCY_BOUNDS_S: tuple[float, ...] = (
     *(0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.03, 0.05, 0.075),
@@ -25,7 +29,10 @@ class Stage(str, Enum):
     """A part of the way of a frame through the pipeline that takes time."""
 
     WAIT = "wait"
-    """Between its capture and its turn."""
+    """Between its capture and its turn, decoding included."""
+
+    DECODE = "decode"
+    """Decoding, and conversion to RGB, where FFmpeg or OpenCV does it; of frames whose turn it was."""
 
     DETECT = "detect"
     TRACK = "track"
@@ -122,22 +129,61 @@ class Histogram:
             return HistogramSnapshot(self._bounds, tuple(self._counts), self._total)
 
 
-class StageTimes:
-    """Times of all stages of a pipeline."""
+class SpanListener(Protocol):
+    """Learns when which frames were in which stage; several threads call it at the same time."""
 
-    def __init__(self) -> None:
+    def note(self, stage: Stage, begin_s: float, end_s: float, frames: Sequence[Frame], faces: int | None) -> None:
+        """Take what has just ended, in the thread that worked.
+
+        Args:
+            stage: The stage.
+            begin_s: When it began, on the monotonic clock.
+            end_s: When it ended.
+            frames: Frames that were in it together.
+            faces: Faces that were worked on, where that is known.
+        """
+
+
+class StageTimes:
+    """Times of all stages of a pipeline.
+
+    Args:
+        listener: Also learns of each single frame; None, as a rule, costs nothing.
+    """
+
+    def __init__(self, listener: SpanListener | None = None) -> None:
         self._histograms = {stage: Histogram() for stage in Stage}
+        self._listener = listener
 
     def observe(self, stage: Stage, seconds: float) -> None:
         """Count a time that was measured elsewhere."""
         self._histograms[stage].observe(seconds)
 
+    def note(
+        self, stage: Stage, begin_s: float, end_s: float, frames: Sequence[Frame], faces: int | None = None
+    ) -> None:
+        """Tell the listener about frames, without counting a time; see :class:`SpanListener`."""
+        if self._listener is not None:
+            self._listener.note(stage, begin_s, end_s, frames, faces)
+
+    def record(
+        self, stage: Stage, begin_s: float, end_s: float, frames: Sequence[Frame], faces: int | None = None
+    ) -> None:
+        """Count a time and tell the listener about it; see :class:`SpanListener`."""
+        self._histograms[stage].observe(end_s - begin_s)
+        self.note(stage, begin_s, end_s, frames, faces)
+
     @contextmanager
-    def measure(self, stage: Stage) -> Iterator[None]:
-        """Count the time that the block takes, unless it raises."""
-        started_s = time.perf_counter()
+    def measure(self, stage: Stage, *frames: Frame) -> Iterator[None]:
+        """Count the time that the block takes, unless it raises.
+
+        Args:
+            stage: The stage.
+            frames: The frames that are in it.
+        """
+        begin_s = time.monotonic()
         yield
-        self._histograms[stage].observe(time.perf_counter() - started_s)
+        self.record(stage, begin_s, time.monotonic(), frames)
 
     def snapshot(self) -> Mapping[Stage, HistogramSnapshot]:
         """Return what is known now, in the order of the stages."""

@@ -39,9 +39,11 @@ def captured_images(
                 counters.skipped += 1
                 yield None
                 continue
+            begin_s = time.monotonic()
             is_read, image_bgr = capture.retrieve()
             if is_read:
-                yield TimedImage(np.asarray(cv2.cvtColor(image_bgr, cv2.COLOR_BGR2RGB), np.uint8), None)
+                image = np.asarray(cv2.cvtColor(image_bgr, cv2.COLOR_BGR2RGB), np.uint8)
+                yield TimedImage(image, None, (begin_s, time.monotonic()))
             else:
                 counters.note_decode_error()
         raise SourceError(f"{name} gives no more frames")

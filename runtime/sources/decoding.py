@@ -97,6 +97,7 @@ def decoded_images(
             counters.note_behind()
             yield None
             continue
+        begin_s = time.monotonic()
         frames = decoder.decode(packet)
         if frames is None:
             broken += 1
@@ -107,9 +108,11 @@ def decoded_images(
             is_empty = False
             verdict = sieve.judge(frame)
             if verdict is _Verdict.TAKEN:
-                yield TimedImage(_upright_rgb(frame, converter), frame.time)
+                image = _upright_rgb(frame, converter)
+                yield TimedImage(image, frame.time, (begin_s, time.monotonic()))
             elif verdict is _Verdict.SKIPPED or not is_live:
                 yield None
+            begin_s = time.monotonic()  # of a packet's further frames, only the conversion is left
     if is_empty and broken:
         raise SourceError(f"{name} cannot be decoded", found=f"{broken} broken packets and not one whole frame")
 

@@ -136,7 +136,10 @@ class LiveSource:
         clock = CaptureClock()
         for timed in thread.images(stop):
             time_s = time.time() - clock.age_s(timed.stream_time_s, time.monotonic())
-            frame = framed(self._name, self._next_index, time_s, Clock.WALL, timed.image, self._settings)
+            frame = framed(
+                *(self._name, self._next_index, time_s, Clock.WALL, timed.image, self._settings),
+                decoding_s=timed.decoding_s,
+            )
             self._next_index += 1
             yield frame
 

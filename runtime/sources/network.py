@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Generator
+from dataclasses import replace
 
 import av.container
 import av.error
@@ -114,6 +115,6 @@ def _images(
                     continue
                 if pacer is not None:
                     time.sleep(pacer.wait_s(timed.stream_time_s, time.monotonic()))
-                yield timed if has_times else TimedImage(timed.image, None)
+                yield timed if has_times else replace(timed, stream_time_s=None)
         except av.error.FFmpegError as problem:
             raise SourceError(f"lost {name}", found=reason_of(problem)) from None

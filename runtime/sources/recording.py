@@ -64,4 +64,4 @@ def recording_frames(
                 return
             if timed is not None:
                 time_s = clock.time_of(timed.stream_time_s)
-                yield framed(name, index, time_s, Clock.STREAM, timed.image, settings)
+                yield framed(name, index, time_s, Clock.STREAM, timed.image, settings, decoding_s=timed.decoding_s)

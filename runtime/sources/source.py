@@ -44,10 +44,13 @@ class TimedImage:
     Attributes:
         image: uint8 (height, width, 3), RGB.
         stream_time_s: Seconds in the stream's own time; None where the stream says none.
+        decoding_s: When its decoding, conversion included, began and ended, on the monotonic clock; None where
+            nobody measured it.
     """
 
     image: npt.NDArray[np.uint8]
     stream_time_s: float | None
+    decoding_s: tuple[float, float] | None = None
 
 
 def framed(
@@ -59,6 +62,7 @@ def framed(
     settings: SourceSettings,
     *,
     is_still: bool = False,
+    decoding_s: tuple[float, float] | None = None,
 ) -> Frame:
     """Make a frame that carries the settings of its source.
 
@@ -69,7 +73,7 @@ def framed(
         settings.region_px(image.shape[1], image.shape[0])
     except SourceError as problem:
         raise SourceError(f"{source}: {problem.message}", found=problem.found, fix=problem.fix) from None
-    return Frame(source, index, time_s, clock, image, is_still=is_still, settings=settings)
+    return Frame(source, index, time_s, clock, image, is_still=is_still, settings=settings, decoding_s=decoding_s)
 
 
 class RefusedError(SourceError):

@@ -422,3 +422,20 @@ class cv2_capture:  # noqa: N801 (used like a function)
 
     def __exit__(self, *error):
         self._capture.release()
+
+
+def test_a_trace_of_the_run_is_written_beside_its_results(bundle, faces, tmp_path):
+    done = run(faces, "--bundle", bundle, "--faces-only", "--trace", tmp_path / "trace.json")
+    assert done.returncode == 0, done.stderr
+    assert len(records(done.stdout)) == 3
+    assert "perfetto" in done.stderr
+    events = json.loads((tmp_path / "trace.json").read_text())["traceEvents"]
+    work = [event for event in events if event["ph"] == "X"]
+    assert [event["name"] for event in work].count("sink") == 3
+    assert sum(event["args"]["faces"] for event in work if event["name"] == "classify") == 3
+
+
+def test_a_trace_that_cannot_be_written_is_told_before_anything_runs(bundle, faces, tmp_path):
+    done = run(faces, "--bundle", bundle, "--faces-only", "--trace", tmp_path)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "--trace names a folder" in done.stderr

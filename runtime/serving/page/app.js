@@ -12,7 +12,7 @@ const STATUS_MS = 1000;
 const HISTORY_MS = 5000;
 const LONGEST_WAIT_MS = 5000;
 const STAGES = {
-  wait: "Wait for turn", detect: "Detect", track: "Track", crop: "Crop",
+  wait: "Wait for turn", decode: "Decode, in the wait", detect: "Detect", track: "Track", crop: "Crop",
   queue: "Wait for batch", classify: "Model", smooth: "Smooth", sink: "Output",
 };
 const NOTES = { none: "Only groups are kept: there are no pictures.", blurred: "Faces are blurred.", plain: "" };

@@ -22,6 +22,7 @@ from fsrfer.runtime.telemetry import BATCH_BOUNDS, Histogram, Stage, StageTimes
 
 STAGE_TIMES_S = {
     Stage.WAIT: 0.004,
+    Stage.DECODE: 0.002,
     Stage.DETECT: 0.021,
     Stage.TRACK: 0.0012,
     Stage.CROP: 0.0008,

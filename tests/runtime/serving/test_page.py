@@ -221,9 +221,9 @@ class TestGroups:
 
 def test_latencies_and_load(watched, page):
     with watched():
-        page.wait_for("document.querySelectorAll('#latency .bar rect').length === 24")
+        page.wait_for("document.querySelectorAll('#latency .bar rect').length === 27")
         rows = page.evaluate("[...document.querySelectorAll('#latency tbody tr')].map((row) => row.innerText)")
-        assert [row.split("\t")[0] for row in rows][:2] == ["Wait for turn", "Detect"]
+        assert [row.split("\t")[0] for row in rows][:2] == ["Wait for turn", "Decode, in the wait"]
         page.wait_for("document.querySelectorAll('#load .spark').length === 4")
 
 
