@@ -17,7 +17,8 @@ from ..core.provenance import installed_versions
 from ..datasets import SPEC_FORMS, FaceDataset, Track, open_dataset, paper_sizes
 from .console import NOTES, command_line, print_table, progress_bar
 from .launch import needing_extra
-from .parsing import parse_sizes, parse_tracks
+from .parsing import parse_sizes
+from .tracks import parse_tracks
 from .training_bars import TrainingBars
 
 if TYPE_CHECKING:

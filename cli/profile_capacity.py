@@ -31,10 +31,11 @@ from ..runtime.sources.replay import ReplaySource
 from . import run_options as opt
 from .console import print_table
 from .face_finding import FaceFinding, describe_faces, lanes_for, with_tracks_begun_by
-from .json_report import JsonPath, check_report_path, write_report
+from .json_report import JsonPath, write_report
 from .parsing import parse_counts, parse_detect_every
 from .profile_pipeline import phase_of
 from .run_summary import backend_name, describe, graph_name, note
+from .writable import check_writable
 
 _SPANS_OF_A_FRAME = 12
 _SKIPPED_FRAMES = 50
@@ -76,7 +77,7 @@ def capacity(
     Plays a video as a growing number of cameras, each with its own decoder, and measures the pipeline of fsrfer-run
     with all of them. Prints every step, the answer with a margin, and what holds it back.
     """
-    check_report_path(json_path)
+    check_writable(json_path, "--json", or_stdout=True)
     config = CapacityConfig(
         fps=fps,
         bound_s=p95_ms / 1e3,

@@ -17,7 +17,8 @@ from ..runtime.profiling import ProfileConfig
 from ..runtime.profiling.engine_profile import EngineProfile, EngineRow, profile_engine
 from .console import NOTES, print_json, print_table, progress_bar
 from .figures import ms
-from .profile_parsing import check_writable, describe_interference, parse_list
+from .profile_parsing import describe_interference, parse_list
+from .writable import check_writable
 
 _MOST_LAYERS = 20
 

@@ -14,7 +14,8 @@ from ..core.schema import to_mapping
 from .console import NOTES, print_json, progress_bar
 from .launch import needing_extra
 from .layer_tables import print_layers
-from .profile_parsing import check_writable, describe_interference, describe_machine, parse_list
+from .profile_parsing import describe_interference, describe_machine, parse_list
+from .writable import check_writable
 
 
 def layers(

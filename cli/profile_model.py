@@ -17,8 +17,9 @@ from ..runtime.profiling.series_files import TimesRecorder, write_rates
 from .console import NOTES, print_json, progress_bar
 from .launch import needing_extra
 from .layer_tables import print_layers
-from .profile_parsing import check_writable, parse_list
+from .profile_parsing import parse_list
 from .profile_tables import print_profile
+from .writable import check_writable
 
 
 def model(

@@ -30,9 +30,10 @@ from ..runtime.sources.replay import ReplaySource
 from . import run_options as opt
 from .console import print_table
 from .face_finding import FaceFinding, describe_faces, lanes_for, with_tracks_begun_by
-from .json_report import JsonPath, check_report_path, write_report
+from .json_report import JsonPath, write_report
 from .parsing import parse_detect_every
 from .run_summary import backend_name, describe, describe_sources, graph_name, note
+from .writable import check_writable
 
 _GOLDEN_RATIO = 0.6180339887
 
@@ -69,8 +70,8 @@ def pipeline(
     The pipeline is that of fsrfer-run; its JSON lines are written and thrown away. Prints each part of the way with its
     share, what of the age of results is in none of them, and what was dropped. Ctrl-C ends the measurement early.
     """
-    check_report_path(json_path)
-    check_report_path(None if trace is None else str(trace), "--trace")
+    check_writable(json_path, "--json", or_stdout=True)
+    check_writable(None if trace is None else str(trace), "--trace")
     specs = parse_sources(sources)
     cameras = cameras_of(specs, as_cameras)
     options = PipelineOptions(

@@ -18,8 +18,9 @@ from ..runtime.profiling.statistics import LatencySummary
 from ..runtime.shipped import default_bundle_path
 from . import run_options as opt
 from .console import print_table
-from .json_report import JsonPath, check_report_path, write_report
+from .json_report import JsonPath, write_report
 from .run_summary import backend_name, note
+from .writable import check_writable
 
 _ALL = ",".join(scenario.value for scenario in Scenario)
 
@@ -68,7 +69,7 @@ def scenario(
         )
         for one in chosen
     )
-    check_report_path(json_path)
+    check_writable(json_path, "--json", or_stdout=True)
     path = bundle or default_bundle_path()
     with open_bundle(
         path, precision=precision, threads=threads, providers=provider.names, max_batch=max_batch, backend=backend

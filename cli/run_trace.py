@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..runtime.pipeline import StreamPipeline
-from .json_report import check_report_path
 from .run_summary import note
+from .writable import check_writable
 
 if TYPE_CHECKING:
     from ..runtime.profiling.chrome_trace import TraceRecorder
@@ -26,7 +26,7 @@ class RunTrace:
     """
 
     def __init__(self, path: Path | None) -> None:
-        check_report_path(None if path is None else str(path), "--trace")
+        check_writable(None if path is None else str(path), "--trace")
         self._path = path
         self.recorder: TraceRecorder | None = None
         if path is not None:

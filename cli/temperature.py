@@ -14,7 +14,8 @@ from ..datasets import EvaluationReport, FaceDataset, Track, evaluate_by_size, o
 from ..datasets.confidence import fit_temperature_bands
 from ..runtime.opening import open_bundle
 from .console import NOTES, print_json, print_table, progress_bar
-from .parsing import parse_sizes, parse_tracks
+from .parsing import parse_sizes
+from .tracks import parse_tracks
 
 
 def temperature(

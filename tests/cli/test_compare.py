@@ -13,7 +13,7 @@ import cv2
 import pytest
 
 from fsrfer.cli.compare import _parse_protocol
-from fsrfer.cli.parsing import parse_tracks
+from fsrfer.cli.tracks import parse_tracks
 from fsrfer.core import ModelBundle
 from fsrfer.core.errors import UsageError
 from fsrfer.core.labels import RAFDB_LABELS
