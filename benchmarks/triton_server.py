@@ -2,9 +2,9 @@
 
 python benchmarks/triton_server.py model_repository
 
-The package nvidia-pytriton brings the binary of Triton 2.51 with the Python backend alone; nothing of PyTriton's own API
-is used. It wants numpy below 2, and so lives in an environment of its own: .venv-triton, which is made at the first start
-(450 MB, half a minute). Ctrl-C ends the server.
+The package nvidia-pytriton brings the binary of Triton 2.51 with the Python backend alone; nothing of PyTriton's own
+API is used. It wants numpy below 2, and so lives in an environment of its own, .venv-triton, which is made at the first
+start (450 MB, half a minute). Further words go to tritonserver. Ctrl-C ends it.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ def prepare(folder: Path = VENV) -> Path:
     Returns:
         Its folder.
     """
-    if (folder / _READY).is_file():
+    if is_prepared(folder):
         return folder
     print(f"making {folder}", file=sys.stderr, flush=True)
     venv.create(folder, with_pip=True, clear=True)  # half of one may be there
@@ -49,8 +49,14 @@ def prepare(folder: Path = VENV) -> Path:
     stub = shutil.copyfile(root / "python_backend_stubs" / version / _STUB, root / "backends" / "python" / _STUB)
     for program in (stub, root / "bin" / "tritonserver"):
         program.chmod(0o755)
-    (folder / _READY).touch()
+    (folder / _READY).write_text(" ".join(PACKAGES))
     return folder
+
+
+def is_prepared(folder: Path = VENV) -> bool:
+    """Tell whether the server's environment is there, whole and of these packages."""
+    mark = folder / _READY
+    return mark.is_file() and mark.read_text() == " ".join(PACKAGES)
 
 
 def triton_root(folder: Path) -> Path:

@@ -27,7 +27,7 @@ def triton(
     threads: Annotated[
         int | None, typer.Option(help="Threads of each copy on a CPU.  [default: the profile's, or one a core]")
     ] = None,
-    latency_budget_ms: Annotated[float, typer.Option(help="Longest time that a request may take on the server.")] = 100,
+    latency_budget_ms: Annotated[float, typer.Option(help="Longest time that a request may take on the server.")] = 500,
     profile: Annotated[
         Path | None,
         typer.Option(help="JSON file of `fsrfer-profile` from the serving machine: queue delay and limits follow."),

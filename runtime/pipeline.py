@@ -166,6 +166,7 @@ class StreamPipeline:
             detect_every=1 if self._search is None else self._search.every,
             sink_drops={sink.name: sink.dropped for sink in self._queued_sinks},
             invalid_readings=self._scenes.invalid_readings,
+            lost_readings=self._scenes.lost_readings,
         )
 
     def run(
@@ -249,7 +250,7 @@ class StreamPipeline:
             for pending, readings in read:
                 self._stages.observe(Stage.QUEUE, started_s - pending.prepared_s)
                 result = self._scenes.result(pending, readings)
-                self._count(result, len(readings))
+                self._count(result, len(readings) - int(readings.is_lost.sum()))
                 yield result
 
     def _count(self, result: FrameResult, readings: int) -> None:

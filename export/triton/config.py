@@ -25,7 +25,7 @@ _TYPES = {"uint8": "TYPE_UINT8", "float16": "TYPE_FP16", "float32": "TYPE_FP32"}
 _WARM_UP_RUNS = 2
 _ACCELERATOR_PRECISION = {Precision.FP32: "FP32", Precision.FP16: "FP16", Precision.INT8: "INT8"}
 _WORKSPACE_BYTES = 1 << 30
-_ENGINE_CACHE = "/var/cache/fsrfer-tensorrt"
+ENGINE_CACHE = "/var/cache/fsrfer-tensorrt"
 
 
 def model_config_text(
@@ -140,7 +140,7 @@ def _add_accelerator(config: Any, options: TritonOptions, model: ServedModel, pl
         "precision_mode": _ACCELERATOR_PRECISION[options.precision],
         "max_workspace_size_bytes": str(_WORKSPACE_BYTES),
         "trt_engine_cache_enable": "true",
-        "trt_engine_cache_path": f"{_ENGINE_CACHE}/{model.facts.model_sha256[:12]}",
+        "trt_engine_cache_path": f"{ENGINE_CACHE}/{model.facts.model_sha256[:12]}",
         "trt_timing_cache_enable": "true",
         "trt_profile_min_shapes": shapes(1),
         "trt_profile_opt_shapes": shapes(min(16, plan.max_batch)),

@@ -59,7 +59,7 @@ class TritonOptions:
     max_batch: int = 64
     instances: int = 1
     threads: int | None = None
-    latency_budget_ms: float = 100.0
+    latency_budget_ms: float = 500.0
     queue_delay_us: int | None = None
 
     def __post_init__(self) -> None:

@@ -17,7 +17,7 @@ import triton_python_backend_utils as pb_utils
 
 os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 
-import onnxruntime  # noqa: E402 - it reads the variable when it is imported
+import onnxruntime
 
 
 class TritonPythonModel:

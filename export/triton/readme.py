@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from ...runtime.engine_record import EngineRecord
 from .batching import BatchingPlan
+from .config import ENGINE_CACHE
 from .options import TritonBackend, TritonOptions
 from .served_model import ServedModel
 
@@ -28,7 +29,7 @@ def readme_text(name: str, model: ServedModel, options: TritonOptions, plan: Bat
 The model {facts.name} in {facts.precision}, for the Triton Inference Server; written by `fsrfer-export triton`, which
 writes it anew where something is to change. Labels: {facts.labels.replace(",", ", ")}.
 
-{_needs(model, options, name)}
+{_needs(model, options)}
 
 ## Tensors
 
@@ -53,15 +54,14 @@ and is rejected after {plan.timeout_us} us in the queue, or where {plan.max_queu
 These figures are {plan.origin}.
 
 There are no preferred batch sizes: they pay only where an engine has one optimisation profile for each.
-There is no response cache: no two crops are alike, and hashing each request would cost more than it saves. Warm-up runs
-of 1 and {plan.max_batch} faces precede the first request. Only the latest version is served: a new one goes into a folder `2`
-beside `1`, and replaces it when the server is told to load the model again.
+There is no response cache: no two crops are alike, and hashing each request would cost more than it saves. Warm-up
+runs of 1 and {plan.max_batch} faces precede the first request. Only the latest version is served.
 
 ## Limits of the server
 
 Bind `--grpc-address`, `--http-address` and `--metrics-address` to the network that the cameras' machines are in; the
-default is every address. Triton itself knows no users: `--grpc-use-ssl` with `--grpc-use-ssl-mutual` lets in those with a
-certificate, a proxy in front may ask for a token.
+default is every address. Triton knows no users: `--grpc-use-ssl` with `--grpc-use-ssl-mutual` lets in those who have a
+certificate, and a proxy in front may ask for a token.
 """
 
 
@@ -69,28 +69,32 @@ def _wire_shape(shape: tuple[int | None, ...]) -> str:
     return f"({', '.join(['batch', *(str(axis) for axis in shape[1:] or (1,))])})"
 
 
-def _needs(model: ServedModel, options: TritonOptions, name: str) -> str:
+def _needs(model: ServedModel, options: TritonOptions) -> str:
     if options.backend is TritonBackend.PYTHON:
         return f"""## Needs
 
 - Triton with its Python backend; executed with Triton 2.51 (24.10), from the package nvidia-pytriton 0.7.0.
-- numpy and onnxruntime in the Python that the server starts. numpy must be below 2 for Triton 2.51: with a newer one its
-  Python backend hands over empty tensors.
+- numpy and onnxruntime in the Python that the server starts. numpy must be below 2 for Triton 2.51: with a newer one
+  its Python backend hands over empty tensors.
 
-`1/model.py` runs `1/model.onnx` ({model.facts.graph}, sha256 {model.facts.model_sha256[:12]}) on the CPU, and refuses another file."""
+`1/model.py` runs `1/model.onnx` on the CPU ({_identity(model)}), and refuses another file."""
     if options.backend is TritonBackend.ONNXRUNTIME:
         return f"""## Needs
 
 - Triton with its ONNX Runtime backend, of a release whose ONNX Runtime was built with TensorRT (NVIDIA's containers
   are), and an NVIDIA GPU. **Never executed where fsrfer is developed**: there is no GPU. The configuration was checked
   by a real server up to the loading of the backend.
-- A folder that stays, mounted at `/var/cache/fsrfer-tensorrt`: engines are compiled when the model is first loaded, which
-  takes minutes, and kept there. They are of one GPU and one version of TensorRT.
+- A folder that stays, mounted at `{ENGINE_CACHE}`: engines are compiled when the model is first loaded, which takes
+  minutes, and kept there. They are of one GPU and one version of TensorRT.
 
-`1/model.onnx` is {model.facts.graph}, sha256 {model.facts.model_sha256[:12]}.{_int8_note(model)}"""
+`1/model.onnx` is {_identity(model)}.{_int8_note(model)}"""
     if model.record is None:
         raise ValueError("an engine has a record")
     return _engine_needs(model.record, model)
+
+
+def _identity(model: ServedModel) -> str:
+    return f"{model.facts.graph}, sha256 {model.facts.model_sha256[:12]}"
 
 
 def _int8_note(model: ServedModel) -> str:
@@ -112,10 +116,10 @@ def _engine_needs(record: EngineRecord, model: ServedModel) -> str:
 
 - A release of Triton with {version}. NVIDIA's support matrix of its containers says which release that is;
   `dpkg --list | grep nvinfer` in the container tells it too.
-- A GPU of compute capability {", ".join(record.compute_capabilities) or "unknown"} on {record.platform}; the engine was
-  built for {record.device}.
-- **Never executed where fsrfer is developed**: there is no GPU. The configuration was checked by a real server up to the
-  loading of the backend.
+- A GPU of compute capability {", ".join(record.compute_capabilities) or "unknown"} on {record.platform}; the engine
+  was built for {record.device}.
+- **Never executed where fsrfer is developed**: there is no GPU. The configuration was checked by a real server up to
+  the loading of the backend.
 
-`1/model.plan` is {record.file} of the bundle, sha256 {model.facts.model_sha256[:12]}, built from {model.facts.graph} for batches of
-{record.batch}, by `{record.command}`."""
+`1/model.plan` is {record.file} of the bundle ({_identity(model)}), for batches of {record.batch}, built by
+`{record.command}`."""

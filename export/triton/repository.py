@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import secrets
 import shutil
-from contextlib import contextmanager
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path

@@ -1,0 +1,194 @@
+"""Several servers with one model: whom to ask next, who is away, and who is back."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from ...core.errors import BackendUnavailableError
+from ..remote import InferenceLostError, LossReason
+from ..sources.reconnect import ReconnectPolicy
+from .client import ServerModel, TritonClient
+
+_LOGGER = logging.getLogger(__name__)
+
+PROBE_S = 1.0
+"""Longest time that a server may take to say what it serves."""
+
+_WATCH_S = 2.0  # how often a server that answers is asked whether it still serves the same
+_TICK_S = 0.05
+_BACK_TO_LIFE = ReconnectPolicy(first_delay_s=0.1, max_delay_s=1.0)
+_AWAY = (LossReason.UNAVAILABLE, LossReason.DEADLINE, LossReason.OTHER_MODEL)
+
+
+@dataclass(eq=False)
+class Endpoint:
+    """A server, and what is known about it.
+
+    Attributes:
+        client: Asks it.
+        model: What it said about the model; None before it was found to be the right one.
+        problem: Why it is not asked; None where it is.
+        failures: Failed probes in a row.
+        probe_at_s: When it is looked at again, by the monotonic clock.
+        away_since_s: When it went away.
+    """
+
+    client: TritonClient
+    model: ServerModel | None = None
+    problem: InferenceLostError | None = None
+    failures: int = 0
+    probe_at_s: float = 0.0
+    away_since_s: float = 0.0
+
+
+class EndpointPool:
+    """Gives requests to servers in turn, leaves out those that are away, and looks for them in a thread of its own.
+
+    Args:
+        clients: The servers.
+        verify: Says what a server serves; raises InferenceLostError where it is away, and another
+            BackendUnavailableError where it serves something else.
+    """
+
+    def __init__(self, clients: Sequence[TritonClient], verify: Callable[[TritonClient], ServerModel]) -> None:
+        self._endpoints = [Endpoint(client) for client in clients]
+        self._verify = verify
+        self._lock = threading.Lock()
+        self._turn = 0
+        self._closing = threading.Event()
+        self._rng = np.random.default_rng()
+        self._thread: threading.Thread | None = None
+
+    @property
+    def max_batch(self) -> int:
+        """Most faces in one request to any of the servers that were found."""
+        return min((one.model.max_batch for one in self._endpoints if one.model is not None), default=1)
+
+    def connect(self, budget_s: float) -> None:
+        """Look for the servers; one of them is enough to begin with.
+
+        Args:
+            budget_s: How long to try.
+
+        Raises:
+            BackendUnavailableError: None is there in time, or one serves another model.
+        """
+        give_up_s = time.monotonic() + budget_s
+        while True:
+            for endpoint in self._endpoints:
+                if endpoint.model is None:
+                    self._look(endpoint)
+            if all(endpoint.problem is not None for endpoint in self._endpoints) and time.monotonic() < give_up_s:
+                self._closing.wait(_BACK_TO_LIFE.first_delay_s)
+                continue
+            break
+        problems = [endpoint.problem for endpoint in self._endpoints if endpoint.problem is not None]
+        for problem in problems:
+            if problem.reason in (LossReason.OTHER_MODEL, LossReason.REFUSED) or len(problems) == len(self._endpoints):
+                raise problem
+            _LOGGER.warning("%s", problem)
+
+    def choose(self, tried: Sequence[Endpoint] = ()) -> Endpoint | None:
+        """Return the server whose turn it is.
+
+        Args:
+            tried: Those that are only taken where there is no other.
+
+        Returns:
+            None where all are away.
+        """
+        with self._lock:
+            present = [endpoint for endpoint in self._endpoints if endpoint.problem is None]
+            fresh = [endpoint for endpoint in present if endpoint not in tried] or present
+            self._turn += 1
+            return fresh[self._turn % len(fresh)] if fresh else None
+
+    def has_other(self, tried: Sequence[Endpoint]) -> bool:
+        """Tell whether a server is there that was not tried."""
+        with self._lock:
+            return any(one.problem is None and one not in tried for one in self._endpoints)
+
+    @property
+    def problem(self) -> InferenceLostError:
+        """Why the server is away that was there last."""
+        latest = self._latest()
+        return latest.problem or InferenceLostError(LossReason.UNAVAILABLE, "no server is there")
+
+    @property
+    def away_s(self) -> float:
+        """For how long no server has been there, where none is."""
+        return time.monotonic() - self._latest().away_since_s
+
+    def _latest(self) -> Endpoint:
+        with self._lock:
+            return max(self._endpoints, key=lambda endpoint: endpoint.away_since_s)
+
+    def note(self, endpoint: Endpoint, problem: InferenceLostError) -> None:
+        """Take in that a request failed; a server that may be away is not asked before it was looked at."""
+        if problem.reason in _AWAY:
+            self._set_away(endpoint, problem)
+
+    def watch(self) -> None:
+        """Begin to look after the servers."""
+        self._thread = threading.Thread(target=self._watch, name="fsrfer-triton", daemon=True)
+        self._thread.start()
+
+    def close(self) -> None:
+        """End looking after them, and let the connections go."""
+        self._closing.set()
+        if self._thread is not None:
+            self._thread.join()
+        for endpoint in self._endpoints:
+            endpoint.client.close()
+
+    def _watch(self) -> None:
+        while not self._closing.wait(_TICK_S):
+            for endpoint in self._endpoints:
+                if time.monotonic() >= endpoint.probe_at_s and not self._closing.is_set():
+                    self._look(endpoint)
+
+    def _look(self, endpoint: Endpoint) -> None:
+        try:
+            model = self._verify(endpoint.client)
+        except InferenceLostError as problem:
+            if problem.reason is LossReason.DEADLINE:
+                endpoint.client.renew()
+            self._set_away(endpoint, problem)
+        except BackendUnavailableError as problem:
+            self._set_away(endpoint, _other_model(problem))
+        else:
+            self._set_present(endpoint, model)
+
+    def _set_away(self, endpoint: Endpoint, problem: InferenceLostError) -> None:
+        now_s = time.monotonic()
+        with self._lock:
+            is_news = endpoint.problem is None
+            if is_news:
+                endpoint.away_since_s, endpoint.failures = now_s, 0
+            endpoint.problem = problem
+            endpoint.failures += 1
+            endpoint.probe_at_s = now_s + _BACK_TO_LIFE.delay_s(endpoint.failures, self._rng)
+            was_there = endpoint.model is not None
+        if is_news and was_there:
+            _LOGGER.warning("faces are not read by %s until it is back: %s", endpoint.client.name, problem)
+
+    def _set_present(self, endpoint: Endpoint, model: ServerModel) -> None:
+        with self._lock:
+            was_away = endpoint.problem is not None
+            away_s = time.monotonic() - endpoint.away_since_s
+            endpoint.model, endpoint.problem, endpoint.failures = model, None, 0
+            endpoint.probe_at_s = time.monotonic() + _WATCH_S
+        if was_away:
+            _LOGGER.warning("%s reads faces again after %.1f s", endpoint.client.name, away_s)
+
+
+def _other_model(problem: BackendUnavailableError) -> InferenceLostError:
+    lost = InferenceLostError(LossReason.OTHER_MODEL, problem.message, found=problem.found, fix=problem.fix)
+    lost.expected = problem.expected
+    return lost
