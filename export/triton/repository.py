@@ -7,12 +7,10 @@ import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from importlib import resources
 from pathlib import Path
 
 from ...core.bundle import ModelBundle
 from ...core.errors import UsageError
-from ...core.files import write_text
 from .batching import BatchingPlan, plan_batching
 from .config import LABELS_FILE, MODEL_FILES, model_config_text
 from .options import TritonBackend, TritonOptions
@@ -80,11 +78,15 @@ def export_repository(
         is_python = options.backend is TritonBackend.PYTHON
         shutil.copyfile(model.path, version / (_PYTHON_GRAPH if is_python else MODEL_FILES[options.backend]))
         if is_python:
-            source = resources.files(__package__).joinpath("python_model.py").read_text(encoding="utf-8")
-            write_text(version / MODEL_FILES[options.backend], source)
+            shutil.copyfile(python_model_path(), version / MODEL_FILES[options.backend])
     return ExportedRepository(
         repository, name, options.backend, options.precision.value, model.facts.model_sha256, plan
     )
+
+
+def python_model_path() -> Path:
+    """Return the module that runs a graph inside Triton's Python backend; it imports nothing of fsrfer."""
+    return Path(__file__).with_name("python_model.py")
 
 
 @contextmanager
