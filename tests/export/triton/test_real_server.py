@@ -50,7 +50,7 @@ def test_all_variants_are_accepted(bundle, with_engine, triton_server, tmp_path)
     for name, backend in (*((f"onnx-{one}", "onnxruntime") for one in ("fp32", "fp16", "int8")), ("plan", "tensorrt")):
         said = [line for line in text.splitlines() if f"failed to load '{name}'" in line]
         assert said
-        assert all(f"unable to find backend library for backend '{backend}'" in line for line in said)
+        assert any(f"unable to find backend library for backend '{backend}'" in line for line in said)
     assert "Poll failed" not in text
 
 
