@@ -50,7 +50,7 @@ def triton(
         queue_delay_us=queue_delay_us,
     )
     exported = export_repository(ModelBundle.load(bundle), out, options, profile=profile)
-    NOTES.print(f"wrote {exported.repository / exported.name}", markup=False, soft_wrap=True)
+    NOTES.print(f"wrote {out / exported.name}", markup=False, soft_wrap=True)
     if as_json:
         print_json(to_mapping(exported))
     else:
@@ -68,4 +68,4 @@ def _print(exported: ExportedRepository) -> None:
         ("longest queue", f"{plan.max_queue} requests"),
         ("these figures", plan.origin),
     ]
-    print_table(str(exported.repository), ("", "value"), rows)
+    print_table(exported.repository, ("", "value"), rows)

@@ -35,7 +35,7 @@ class ExportedRepository:
         plan: How requests are joined.
     """
 
-    repository: Path
+    repository: str
     name: str
     backend: TritonBackend
     precision: str
@@ -80,7 +80,7 @@ def export_repository(
         if is_python:
             shutil.copyfile(python_model_path(), version / MODEL_FILES[options.backend])
     return ExportedRepository(
-        repository, name, options.backend, options.precision.value, model.facts.model_sha256, plan
+        str(repository), name, options.backend, options.precision.value, model.facts.model_sha256, plan
     )
 
 

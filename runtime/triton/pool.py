@@ -84,14 +84,16 @@ class EndpointPool:
             for endpoint in self._endpoints:
                 if endpoint.model is None:
                     self._look(endpoint)
-            if all(endpoint.problem is not None for endpoint in self._endpoints) and time.monotonic() < give_up_s:
-                self._closing.wait(_BACK_TO_LIFE.first_delay_s)
-                continue
-            break
-        problems = [endpoint.problem for endpoint in self._endpoints if endpoint.problem is not None]
+            problems = [endpoint.problem for endpoint in self._endpoints if endpoint.problem is not None]
+            for problem in problems:
+                if problem.reason in (LossReason.OTHER_MODEL, LossReason.REFUSED):
+                    raise problem  # waiting would not mend it
+            if len(problems) < len(self._endpoints):
+                break
+            if time.monotonic() >= give_up_s:
+                raise problems[0]
+            self._closing.wait(_BACK_TO_LIFE.first_delay_s)
         for problem in problems:
-            if problem.reason in (LossReason.OTHER_MODEL, LossReason.REFUSED) or len(problems) == len(self._endpoints):
-                raise problem
             _LOGGER.warning("%s", problem)
 
     def choose(self, tried: Sequence[Endpoint] = ()) -> Endpoint | None:

@@ -13,7 +13,7 @@ from types import TracebackType
 import numpy as np
 
 from ...core.bundle import BundleManifest
-from ...core.errors import BackendUnavailableError
+from ...core.errors import BackendUnavailableError, InputSpecError
 from ...core.options import Precision
 from ..remote import InferenceLostError, LossReason
 from ..runner import Array, TensorSpec, check_feed, specs_by_name
@@ -127,7 +127,7 @@ class TritonRunner:
         under_way: deque[list[Future[Array]]] = deque()
         try:
             for feed in feeds:
-                check_feed(feed, self._inputs)
+                self._check(feed)
                 under_way.append([self._executor.submit(ask, part) for part in self._parts(feed)])
                 if len(under_way) >= self._settings.in_flight:
                     yield self._collect(under_way.popleft())
@@ -137,6 +137,15 @@ class TritonRunner:
             for parts in under_way:
                 for future in parts:
                     future.cancel()
+
+    def _check(self, feed: Mapping[str, Array]) -> None:
+        check_feed(feed, self._inputs)
+        if len({len(array) for array in feed.values()}) != 1:
+            raise InputSpecError(
+                "the inputs are of different numbers of faces",
+                expected="as many rows in each",
+                found=", ".join(f"{name}: {len(array)}" for name, array in feed.items()),
+            )
 
     def _parts(self, feed: Mapping[str, Array]) -> list[dict[str, Array]]:
         # Where the graph has no axis but that of the batch, Triton wants another one.

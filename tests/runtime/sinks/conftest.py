@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import subprocess
 import time
-from pathlib import Path
 
 import jsonschema
 import numpy as np
@@ -106,23 +104,3 @@ def eventually():
         return value
 
     return wait
-
-
-@pytest.fixture(scope="session")
-def certificate(tmp_path_factory) -> tuple[Path, Path]:
-    """A server's certificate that vouches for itself, for 127.0.0.1, and its key."""
-    folder = tmp_path_factory.mktemp("tls")
-    names = (folder / "server.pem", folder / "server.key")
-    subprocess.run(
-        [
-            *("openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes"),
-            *("-days", "2", "-subj", "/CN=127.0.0.1", "-addext", "subjectAltName=IP:127.0.0.1"),
-            *("-out", names[0], "-keyout", names[1]),
-        ],
-        check=True,
-        capture_output=True,
-    )
-    for name in names:
-        name.chmod(0o644)
-    folder.chmod(0o755)
-    return names
