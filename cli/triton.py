@@ -36,6 +36,12 @@ def triton(
         int | None,
         typer.Option(help="Longest wait for company in microseconds.  [default: from the profile; none without]"),
     ] = None,
+    queue_limits: Annotated[
+        bool,
+        typer.Option(
+            "--queue-limits", help="Let the server reject; only from releases with core#509 (docs/triton.md)."
+        ),
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print what was written as JSON.")] = False,
 ) -> None:
     """Write a model repository for the Triton Inference Server; docs/triton.md goes on from there."""
@@ -48,6 +54,7 @@ def triton(
         threads=threads,
         latency_budget_ms=latency_budget_ms,
         queue_delay_us=queue_delay_us,
+        queue_limits=queue_limits,
     )
     exported = export_repository(ModelBundle.load(bundle), out, options, profile=profile)
     NOTES.print(f"wrote {out / exported.name}", markup=False, soft_wrap=True)
@@ -64,8 +71,8 @@ def _print(exported: ExportedRepository) -> None:
         ("runs on", f"the {exported.backend.value} backend, {exported.precision}"),
         ("largest batch", f"{plan.max_batch} faces"),
         ("queue delay", f"{plan.queue_delay_us} us"),
-        ("timeout in the queue", f"{plan.timeout_us} us"),
-        ("longest queue", f"{plan.max_queue} requests"),
+        ("timeout in the queue", "none" if plan.timeout_us is None else f"{plan.timeout_us} us"),
+        ("longest queue", "any" if plan.max_queue is None else f"{plan.max_queue} requests"),
         ("these figures", plan.origin),
     ]
     print_table(exported.repository, ("", "value"), rows)

@@ -7,8 +7,8 @@ medians). L is the latency budget.
   in the next.
 - **Queue delay**: min(a, L - 2 s(B)). Joining another run saves a, so waiting longer for one costs more than it can
   save. What queues up while the model is busy is joined without any delay.
-- **Timeout** in the queue: L - s(B). Later the answer could not be there in time.
-- **Longest queue**: the faces that can be run within L, a request being of one face at least.
+- **Limits of the queue**, where they are wanted: a request waits for L - s(B) at most, for later the answer could not
+  be there in time; and as many wait as faces can be run within L, a request being of one face at least.
 """
 
 from __future__ import annotations
@@ -37,16 +37,16 @@ class BatchingPlan:
     Attributes:
         max_batch: Most faces in one run.
         queue_delay_us: Longest time that a request waits for company.
-        timeout_us: Time in the queue after which a request is rejected.
-        max_queue: Requests that may wait; further ones are rejected.
+        timeout_us: Time in the queue after which a request is rejected; None for never.
+        max_queue: Requests that may wait, and further ones are rejected; None for any number.
         threads: Threads of each instance; None for one a physical core.
         origin: Where the figures come from, in a sentence.
     """
 
     max_batch: int
     queue_delay_us: int
-    timeout_us: int
-    max_queue: int
+    timeout_us: int | None
+    max_queue: int | None
     threads: int | None
     origin: str
 
@@ -83,8 +83,8 @@ def plan_batching(model: ServedModel, options: TritonOptions, profile: Path | No
     return BatchingPlan(
         max_batch=max_batch,
         queue_delay_us=delay_us,
-        timeout_us=int(1000 * (budget_ms - run_ms)),
-        max_queue=max(int(budget_ms / run_ms * max_batch), max_batch),
+        timeout_us=int(1000 * (budget_ms - run_ms)) if options.queue_limits else None,
+        max_queue=max(int(budget_ms / run_ms * max_batch), max_batch) if options.queue_limits else None,
         threads=rows[0].threads,
         origin=f"derived from the profile {profile.name}: a run of b faces takes {fixed_ms:.2f} ms + b * {face_ms:.3f} "
         f"ms with {rows[0].threads} threads; the budget is {budget_ms:g} ms"
@@ -118,13 +118,12 @@ def _unmeasured(model: ServedModel, options: TritonOptions) -> BatchingPlan:
     return BatchingPlan(
         max_batch=model.max_batch,
         queue_delay_us=delay_us,
-        timeout_us=int(1000 * options.latency_budget_ms),
-        max_queue=_QUEUE_BATCHES * model.max_batch,
+        timeout_us=int(1000 * options.latency_budget_ms) if options.queue_limits else None,
+        max_queue=_QUEUE_BATCHES * model.max_batch if options.queue_limits else None,
         threads=options.threads,
-        origin=f"not measured: the queue delay was given by --queue-delay-us; {_QUEUE_BATCHES} full batches may wait"
+        origin="not measured; the queue delay was given by --queue-delay-us"
         if options.queue_delay_us is not None
-        else "not measured: without a profile no request waits for company, only what queues up meanwhile is joined; "
-        f"{_QUEUE_BATCHES} full batches may wait",
+        else "not measured: without a profile no request waits for company, and what queues up meanwhile is joined",
     )
 
 

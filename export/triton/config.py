@@ -97,12 +97,13 @@ def _describe(messages: Any, entry: Any, spec: TensorSpec) -> None:
 def _add_batching(messages: Any, config: Any, plan: BatchingPlan) -> None:
     # No preferred sizes: they pay only where an engine has a profile for each of them, and fsrfer's have one.
     batching = config.dynamic_batching
+    batching.SetInParent()  # it is on, also where nothing is said about it
     batching.max_queue_delay_microseconds = plan.queue_delay_us
-    policy = batching.default_queue_policy
-    policy.timeout_action = messages.ModelQueuePolicy.TimeoutAction.Value("REJECT")
-    policy.default_timeout_microseconds = plan.timeout_us
-    policy.allow_timeout_override = True
-    policy.max_queue_size = plan.max_queue
+    if plan.timeout_us is not None and plan.max_queue is not None:
+        policy = batching.default_queue_policy
+        policy.timeout_action = messages.ModelQueuePolicy.TimeoutAction.Value("REJECT")
+        policy.default_timeout_microseconds = plan.timeout_us
+        policy.max_queue_size = plan.max_queue
 
 
 def _add_instances(messages: Any, config: Any, options: TritonOptions, model: ServedModel) -> None:

@@ -44,8 +44,11 @@ class TritonOptions:
         max_batch: Most faces in one run; the largest batch of an engine counts where that is smaller.
         instances: Copies of the model that run side by side, on each GPU or on the CPU.
         threads: Threads of each instance on a CPU; None for one a physical core.
-        latency_budget_ms: Longest time that a request may take on the server, in milliseconds. What waited for so long
-            is rejected, and what a profile says is weighed against it.
+        latency_budget_ms: Longest time that a request may take on the server, in milliseconds, which what a profile
+            says is weighed against.
+        queue_limits: Let the server reject what waits for too long, and what comes while too much waits. Off, because
+            releases of Triton before core#509 (July 2026; 2.51 among them) now and then leave requests in a limited
+            queue for half a second; clients bound the queue by their deadlines.
         queue_delay_us: Longest time that a request waits for company, in microseconds; None derives it from a
             profile, and without one waits for none.
 
@@ -60,6 +63,7 @@ class TritonOptions:
     instances: int = 1
     threads: int | None = None
     latency_budget_ms: float = 500.0
+    queue_limits: bool = False
     queue_delay_us: int | None = None
 
     def __post_init__(self) -> None:

@@ -49,8 +49,8 @@ The client refuses a server whose `fsrfer.*` parameters are not those of its bun
 
 ## Batches
 
-Requests are joined to at most {plan.max_batch} faces. A request waits for company for at most {plan.queue_delay_us} us,
-and is rejected after {plan.timeout_us} us in the queue, or where {plan.max_queue} requests wait already.
+Requests are joined to at most {plan.max_batch} faces. A request waits for company for at most {plan.queue_delay_us} us.
+{_limits(plan)}
 These figures are {plan.origin}.
 
 There are no preferred batch sizes: they pay only where an engine has one optimisation profile for each.
@@ -63,6 +63,16 @@ Bind `--grpc-address`, `--http-address` and `--metrics-address` to the network t
 default is every address. Triton knows no users: `--grpc-use-ssl` with `--grpc-use-ssl-mutual` lets in those who have a
 certificate, and a proxy in front may ask for a token.
 """
+
+
+def _limits(plan: BatchingPlan) -> str:
+    if plan.timeout_us is None:
+        return (
+            "The server rejects nothing: clients take back what they do not wait for any longer, and it drops that. With\n"
+            "limits of the queue (`--queue-limits`), Triton 2.51 leaves requests in it for half a second now and then; a\n"
+            "release with the change core#509 of July 2026 is said to mend that (server#8870)."
+        )
+    return f"It is rejected after {plan.timeout_us} us in the queue, or where {plan.max_queue} requests wait already."
 
 
 def _wire_shape(shape: tuple[int | None, ...]) -> str:

@@ -39,7 +39,7 @@ def plan(measured, tmp_path, times_ms, **options):
     bundle, report = measured
     path = tmp_path / "profile.json"
     write_json(path, to_mapping(with_times(report, times_ms)))
-    options = TritonOptions(**{"threads": 1, **options})
+    options = TritonOptions(**{"threads": 1, "queue_limits": True, **options})
     return plan_batching(served_model(bundle, options), options, path)
 
 
@@ -105,8 +105,11 @@ def test_what_is_no_profile_is_refused(bundle, tmp_path, content):
 
 def test_without_a_profile_nobody_waits(bundle):
     found = plan_batching(served_model(bundle, TritonOptions()), TritonOptions(), None)
-    assert (found.queue_delay_us, found.max_batch, found.max_queue, found.timeout_us) == (0, 64, 512, 500_000)
+    assert (found.queue_delay_us, found.max_batch, found.max_queue, found.timeout_us) == (0, 64, None, None)
     assert "not measured" in found.origin
+    limited = TritonOptions(queue_limits=True)
+    found = plan_batching(served_model(bundle, limited), limited, None)
+    assert (found.queue_delay_us, found.max_batch, found.max_queue, found.timeout_us) == (0, 64, 512, 500_000)
 
 
 @given(st.floats(0.0, 50.0), st.floats(0.01, 20.0))

@@ -53,13 +53,20 @@ def test_the_python_variant_holds_all_that_a_cpu_needs(bundle, tmp_path):
     assert (group.kind, group.count) == (model_config_pb2.ModelInstanceGroup.KIND_CPU, 2)
     assert [warm.batch_size for warm in config.model_warmup] == [1, 32]
     assert not config.dynamic_batching.preferred_batch_size
-    policy = config.dynamic_batching.default_queue_policy
-    assert policy.timeout_action == model_config_pb2.ModelQueuePolicy.REJECT
-    assert policy.max_queue_size == 256
+    assert config.HasField("dynamic_batching")
+    assert not config.dynamic_batching.HasField("default_queue_policy")
     parameters = {key: value.string_value for key, value in config.parameters.items()}
     assert parameters["fsrfer.threads"] == "3"
     assert parameters["fsrfer.labels"] == ",".join(bundle.manifest.labels)
     assert parameters["fsrfer.graph_sha256"] == bundle.manifest.artifacts["onnx-fp32"].sha256
+
+
+def test_limits_of_the_queue_are_written_where_they_are_wanted(bundle, tmp_path):
+    export(bundle, tmp_path, queue_limits=True, max_batch=32, latency_budget_ms=250.0)
+    policy = config_of(tmp_path).dynamic_batching.default_queue_policy
+    assert policy.timeout_action == model_config_pb2.ModelQueuePolicy.REJECT
+    assert (policy.max_queue_size, policy.default_timeout_microseconds) == (256, 250_000)
+    assert "rejected after 250000 us" in (tmp_path / "tiny" / "README.md").read_text()
 
 
 def test_a_model_without_face_sizes_has_one_input(make_bundle, tmp_path):

@@ -8,6 +8,7 @@ from collections import Counter
 
 import numpy as np
 import pytest
+from tritonclient import grpc as triton_grpc
 
 from fsrfer.runtime.detection import FaceDetections
 from fsrfer.runtime.frame import Clock, Frame
@@ -257,11 +258,12 @@ def test_a_server_that_comes_back_with_another_model_is_not_asked(own, make_bund
 
 def test_an_overloaded_server_sheds_load_and_is_asked_again_later(start_server, tiny, eventually):
     # One request may wait, and waits for half a second: all others are rejected meanwhile.
-    def narrow(text):
-        text = text.replace("max_queue_size: 512", "max_queue_size: 1")
-        return text.replace("dynamic_batching {", "dynamic_batching {\n  max_queue_delay_microseconds: 500000")
-
-    served = start_server(tiny, edit=narrow)
+    served = start_server(
+        tiny,
+        edit=lambda text: text.replace("max_queue_size: 512", "max_queue_size: 1"),
+        queue_limits=True,
+        queue_delay_us=500_000,
+    )
     cameras = [Camera(f"camera-{number}", interval_s=0.01) for number in range(3)]
     pipelines, threads, results = [], [], []
     with open_bundle(tiny.path, backend=served.settings("deadline_ms=30000")) as remote:
@@ -282,3 +284,20 @@ def test_an_overloaded_server_sheds_load_and_is_asked_again_later(start_server, 
     assert unknown == sum(sum(one.report().lost_readings.values()) for one in pipelines)
     assert {reason for one in pipelines for reason in one.report().lost_readings} == {"overloaded"}
     assert sum(one.report().readings for one in pipelines) == sum(map(len, results)) - unknown
+
+
+def test_what_nobody_waits_for_any_longer_is_dropped_by_the_server(start_server, tiny, crops_of, eventually):
+    served = start_server(tiny, queue_delay_us=1_000_000)
+    with (
+        open_bundle(tiny.path, backend=served.settings("deadline_ms=100")) as remote,
+        triton_grpc.InferenceServerClient(served.server.grpc_address) as client,
+    ):
+
+        def counts():
+            (found,) = client.get_inference_statistics("tiny").model_stats
+            return found.inference_count, found.inference_stats.fail.count
+
+        before = counts()
+        assert set(remote.read(crops_of(2)).losses) == {LossReason.DEADLINE}
+        eventually(lambda: counts() == (before[0], before[1] + 1) or counts()[0] > before[0])
+        assert counts()[0] == before[0]
