@@ -145,7 +145,8 @@ def opened_at_random(classifier: ExpressionClassifier, faces: int, rate_per_s: f
             time.sleep(max(started_s + moment_s - time.perf_counter(), 0.0))
             asked.append(Asked())
             pool.submit(ask, classifier, crops, time.perf_counter(), asked[-1])
-    return {"offered_faces_per_s": round(rate_per_s * faces, 1), **joined(asked).row(time.perf_counter() - started_s)}
+        took_s = time.perf_counter() - started_s
+    return {"offered_faces_per_s": round(len(moments_s) * faces / took_s, 1), **joined(asked).row(took_s)}
 
 
 def joined(parts: list[Asked]) -> Asked:

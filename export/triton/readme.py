@@ -68,9 +68,9 @@ certificate, and a proxy in front may ask for a token.
 def _limits(plan: BatchingPlan) -> str:
     if plan.timeout_us is None:
         return (
-            "The server rejects nothing: clients take back what they do not wait for any longer, and it drops that. With\n"
-            "limits of the queue (`--queue-limits`), Triton 2.51 leaves requests in it for half a second now and then; a\n"
-            "release with the change core#509 of July 2026 is said to mend that (server#8870)."
+            "The server rejects nothing: clients take back what they do not wait for any longer, and it drops that.\n"
+            "With limits of the queue (`--queue-limits`), Triton 2.51 leaves requests in it for half a second now and\n"
+            "then; a release with the change core#509 of July 2026 is said to mend that (server#8870)."
         )
     return f"It is rejected after {plan.timeout_us} us in the queue, or where {plan.max_queue} requests wait already."
 
