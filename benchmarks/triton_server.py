@@ -174,6 +174,7 @@ class TritonServer:
             except subprocess.TimeoutExpired:
                 self.kill()
         self._process = None
+        self._remove_regions()
 
     def kill(self) -> None:
         """End it at once, with its children, as a machine that fails would."""
@@ -182,6 +183,10 @@ class TritonServer:
                 os.killpg(self._process.pid, signal.SIGKILL)
             self._process.wait()
         self._process = None
+        self._remove_regions()
+
+    def _remove_regions(self) -> None:
+        # Of the memory that it shared with its children; one that was killed leaves it behind.
         for region in Path("/dev/shm").glob(f"{self._shm_prefix}*") if self._shm_prefix else ():
             region.unlink(missing_ok=True)
 
