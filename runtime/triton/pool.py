@@ -6,7 +6,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -17,11 +17,11 @@ from .client import ServerModel, TritonClient
 
 _LOGGER = logging.getLogger(__name__)
 
-PROBE_S = 1.0
+PROBE_S = 3.0
 """Longest time that a server may take to say what it serves."""
 
 _WATCH_S = 2.0  # how often a server that answers is asked whether it still serves the same
-_TICK_S = 0.05
+_RENEW_AFTER = 3  # probes without an answer, after which the connection is made anew
 _BACK_TO_LIFE = ReconnectPolicy(first_delay_s=0.1, max_delay_s=1.0)
 _AWAY = (LossReason.UNAVAILABLE, LossReason.DEADLINE, LossReason.OTHER_MODEL)
 
@@ -37,6 +37,7 @@ class Endpoint:
         failures: Failed probes in a row.
         probe_at_s: When it is looked at again, by the monotonic clock.
         away_since_s: When it went away.
+        wake: Tells its watcher that ``probe_at_s`` has changed.
     """
 
     client: TritonClient
@@ -45,6 +46,7 @@ class Endpoint:
     failures: int = 0
     probe_at_s: float = 0.0
     away_since_s: float = 0.0
+    wake: threading.Event = field(default_factory=threading.Event)
 
 
 class EndpointPool:
@@ -63,7 +65,7 @@ class EndpointPool:
         self._turn = 0
         self._closing = threading.Event()
         self._rng = np.random.default_rng()
-        self._thread: threading.Thread | None = None
+        self._threads: list[threading.Thread] = []
 
     @property
     def max_batch(self) -> int:
@@ -133,35 +135,44 @@ class EndpointPool:
 
     def note(self, endpoint: Endpoint, problem: InferenceLostError) -> None:
         """Take in that a request failed; a server that may be away is not asked before it was looked at."""
-        if problem.reason in _AWAY:
+        is_known = endpoint.problem is not None  # of several requests under way, the first one tells
+        if problem.reason in _AWAY and not is_known and not self._closing.is_set():
             self._set_away(endpoint, problem)
+            endpoint.wake.set()
 
     def watch(self) -> None:
-        """Begin to look after the servers."""
-        self._thread = threading.Thread(target=self._watch, name="fsrfer-triton", daemon=True)
-        self._thread.start()
+        """Begin to look after the servers, each in a thread of its own: one that hangs holds up nobody."""
+        for endpoint in self._endpoints:
+            name = f"fsrfer-triton {endpoint.client.name}"
+            self._threads.append(threading.Thread(target=self._watch, args=(endpoint,), name=name, daemon=True))
+            self._threads[-1].start()
 
     def close(self) -> None:
         """End looking after them, and let the connections go."""
         self._closing.set()
-        if self._thread is not None:
-            self._thread.join()
         for endpoint in self._endpoints:
-            endpoint.client.close()
+            endpoint.wake.set()
+            endpoint.client.close()  # calls under way end with it
+        for thread in self._threads:
+            thread.join()
 
-    def _watch(self) -> None:
-        while not self._closing.wait(_TICK_S):
-            for endpoint in self._endpoints:
-                if time.monotonic() >= endpoint.probe_at_s and not self._closing.is_set():
-                    self._look(endpoint)
+    def _watch(self, endpoint: Endpoint) -> None:
+        while not self._closing.is_set():
+            # It is woken where a request finds the server away: the next look is due sooner then.
+            if endpoint.wake.wait(max(endpoint.probe_at_s - time.monotonic(), 0.0)):
+                endpoint.wake.clear()
+            elif not self._closing.is_set():
+                self._look(endpoint)
 
     def _look(self, endpoint: Endpoint) -> None:
         try:
             model = self._verify(endpoint.client)
         except InferenceLostError as problem:
-            if problem.reason is LossReason.DEADLINE:
-                endpoint.client.renew()
+            if self._closing.is_set():
+                return
             self._set_away(endpoint, problem)
+            if problem.reason is LossReason.DEADLINE and endpoint.failures % _RENEW_AFTER == 0:
+                endpoint.client.renew()
         except BackendUnavailableError as problem:
             self._set_away(endpoint, _other_model(problem))
         else:

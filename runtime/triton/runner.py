@@ -114,12 +114,17 @@ class TritonRunner:
         """Run the graph on batch after batch, several at the same time; what is not read within the deadline is lost.
 
         Args:
-            feeds: Batches; as many are taken ahead as may be under way.
+            feeds: Batches; as many are taken ahead as may be under way. The deadline of all begins with the call.
 
         Raises:
             InputSpecError: An input is wrong.
         """
-        return self._each(feeds, self._ask_at_once)
+        give_up_s = time.monotonic() + self._settings.deadline_s
+
+        def ask_at_once(feed: Mapping[str, Array]) -> Array:
+            return self._ask(feed, lambda: give_up_s - time.monotonic(), give_up_s, is_patient=False)
+
+        return self._each(feeds, ask_at_once)
 
     def _each(self, feeds: Iterable[Mapping[str, Array]], ask: _Ask) -> Iterator[dict[str, Array] | InferenceLostError]:
         if self._executor is None:
@@ -161,23 +166,21 @@ class TritonRunner:
         except InferenceLostError as problem:
             return problem
 
-    def _ask_at_once(self, feed: Mapping[str, Array]) -> Array:
-        return self._ask(feed, self._settings.deadline_s, self._settings.deadline_s, is_patient=False)
-
     def _ask_patiently(self, feed: Mapping[str, Array]) -> Array:
-        deadline_s = _PATIENT_DEADLINES * self._settings.deadline_s
-        return self._ask(feed, deadline_s, max(self._settings.outage_s, deadline_s), is_patient=True)
+        timeout_s = _PATIENT_DEADLINES * self._settings.deadline_s
+        return self._ask(feed, lambda: timeout_s, time.monotonic() + self._settings.outage_s, is_patient=True)
 
-    def _ask(self, feed: Mapping[str, Array], deadline_s: float, budget_s: float, *, is_patient: bool) -> Array:
-        give_up_s = time.monotonic() + budget_s
+    def _ask(
+        self, feed: Mapping[str, Array], timeout_s: Callable[[], float], give_up_s: float, *, is_patient: bool
+    ) -> Array:
         tried: list[Endpoint] = []
         for failures in itertools.count(1):
             endpoint = self._pool.choose(tried)
             if endpoint is None:
                 problem = self._pool.problem
-                pays = _may_pass(problem, is_patient) and (is_patient or self._pool.away_s < deadline_s)
+                pays = _may_pass(problem, is_patient) and (is_patient or self._pool.away_s < self._settings.deadline_s)
             else:
-                answer = self._ask_one(endpoint, feed, min(deadline_s, give_up_s - time.monotonic()))
+                answer = self._ask_one(endpoint, feed, timeout_s())
                 if not isinstance(answer, InferenceLostError):
                     return answer
                 problem = answer
@@ -190,9 +193,16 @@ class TritonRunner:
         raise AssertionError("unreachable")
 
     def _ask_one(self, endpoint: Endpoint, feed: Mapping[str, Array], timeout_s: float) -> Array | InferenceLostError:
+        if timeout_s <= 0.0:
+            return InferenceLostError(
+                LossReason.DEADLINE,
+                "the faces did not get their turn in time",
+                found=f"{self._settings.in_flight} requests under way before them",
+                fix="allow more with #in_flight or #deadline_ms",
+            )
         version = "" if endpoint.model is None else endpoint.model.version
         try:
-            return endpoint.client.infer(feed, self._manifest.graph.logits_output, max(timeout_s, 1e-3), version)
+            return endpoint.client.infer(feed, self._manifest.graph.logits_output, timeout_s, version)
         except InferenceLostError as problem:
             self._pool.note(endpoint, problem)
             return problem

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import threading
 import time
 from collections import Counter
@@ -185,7 +186,7 @@ def test_a_recording_waits_for_the_server_and_loses_nothing(own, eventually):
 
 def test_a_recording_does_not_wait_for_ever(own):
     recording = Camera("film", is_live=False, count=400)
-    with open_bundle(own.bundle.path, backend=own.settings("outage_s=0.2&deadline_ms=20")) as remote:
+    with open_bundle(own.bundle.path, backend=own.settings("outage_s=0.2&deadline_ms=2000")) as remote:
         pipeline = StreamPipeline([recording], remote, Everywhere(), PipelineOptions(follow=None))
         results = pipeline.results()
         next(results)
@@ -301,3 +302,70 @@ def test_what_nobody_waits_for_any_longer_is_dropped_by_the_server(start_server,
         assert set(remote.read(crops_of(2)).losses) == {LossReason.DEADLINE}
         eventually(lambda: counts() == (before[0], before[1] + 1) or counts()[0] > before[0])
         assert counts()[0] == before[0]
+
+
+class Cable:
+    """Carries TCP connections to a server, until it is pulled: those that are there then hear nothing ever again."""
+
+    def __init__(self, port):
+        self._port = port
+        self._pulled = threading.Event()
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self.address = f"127.0.0.1:{self._listener.getsockname()[1]}"
+        self._ends = []
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    def _accept(self):
+        while True:
+            try:
+                near, _ = self._listener.accept()
+            except OSError:  # closed
+                return
+            far = socket.create_connection(("127.0.0.1", self._port))
+            self._ends += [near, far]
+            pulled = self._pulled
+            for one, other in ((near, far), (far, near)):
+                threading.Thread(target=self._carry, args=(one, other, pulled), daemon=True).start()
+
+    @staticmethod
+    def _carry(one, other, pulled):
+        try:
+            while data := one.recv(65536):
+                if not pulled.is_set():
+                    other.sendall(data)
+            other.shutdown(socket.SHUT_WR)
+        except OSError:  # the other end is closed
+            pass
+
+    def pull(self):
+        """Let what is connected hear nothing any more; who connects anew is heard."""
+        self._pulled.set()
+        self._pulled = threading.Event()
+
+    def close(self):
+        self._listener.close()
+        for end in self._ends:
+            end.close()
+
+
+def test_a_connection_that_vanished_silently_is_made_anew(own, crops_of, eventually, monkeypatch):
+    monkeypatch.setattr("fsrfer.runtime.triton.runner.PROBE_S", 0.5)
+    cable = Cable(own.server.grpc_port)
+    crops = crops_of(2)
+    try:
+        settings = parse_triton(f"triton://{cable.address}/tiny#deadline_ms=500")
+        with open_bundle(own.bundle.path, backend=settings) as remote:
+            eventually(lambda: remote.read(crops).losses == (None,) * 2)
+            cable.pull()
+            assert set(remote.read(crops).losses) == {LossReason.DEADLINE}
+            eventually(lambda: remote.read(crops).losses == (None,) * 2)
+    finally:
+        cable.close()
+
+
+def test_faces_that_do_not_get_their_turn_in_time_are_lost(start_server, tiny, crops_of):
+    served = start_server(tiny, queue_delay_us=300_000, max_batch=2)
+    with open_bundle(tiny.path, backend=served.settings("deadline_ms=500&in_flight=1"), max_batch=1) as remote:
+        losses = remote.read(crops_of(5)).losses  # five requests of one face, one after the other
+    assert losses[-1] is LossReason.DEADLINE
+    assert set(losses) <= {None, LossReason.DEADLINE}
