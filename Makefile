@@ -23,7 +23,7 @@ test: check $(TRITON)
 # The real Triton server for the tests, in an environment of its own (it wants an older numpy). Where its package does not
 # install, the tests that need it are skipped, with the reason.
 $(TRITON): benchmarks/triton_server.py $(VENV)/.test-dependencies
-	-$(BIN)/python benchmarks/triton_server.py --prepare
+	-$(BIN)/python benchmarks/triton_server.py --prepare && touch $@
 
 check: install-test
 	$(BIN)/ruff check .

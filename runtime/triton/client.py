@@ -203,7 +203,7 @@ class TritonClient:
 
 
 _FIXES = {
-    LossReason.UNAVAILABLE: "start the server, or see its log; python benchmarks/triton_server.py starts one here",
+    LossReason.UNAVAILABLE: "start the server, or see its log",
     LossReason.OVERLOADED: "more servers or instances, or fewer cameras",
     LossReason.DEADLINE: "see the server's load, or allow more with #deadline_ms",
     LossReason.OTHER_MODEL: "export the bundle again, or name the one that is served",

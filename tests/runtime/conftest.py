@@ -1,8 +1,9 @@
-"""Pictures and certificates for the tests of the runtime."""
+"""Pictures, certificates and patience for the tests of the runtime."""
 
 from __future__ import annotations
 
 import subprocess
+import time
 from pathlib import Path
 
 import cv2
@@ -40,3 +41,17 @@ def certificate(tmp_path_factory) -> tuple[Path, Path]:
         name.chmod(0o644)
     folder.chmod(0o755)
     return names
+
+
+@pytest.fixture(scope="session")
+def eventually():
+    """Waits for a condition, generously: ``eventually(lambda: ...)`` returns its first true value."""
+
+    def wait(condition, timeout_s=30.0):
+        deadline_s = time.monotonic() + timeout_s
+        while not (value := condition()):
+            assert time.monotonic() < deadline_s, "it did not happen"
+            time.sleep(0.02)
+        return value
+
+    return wait

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import time
-
 import jsonschema
 import numpy as np
 import pytest
@@ -90,17 +88,3 @@ def validator():
     """Validator of records: ``validator.validate(record)``."""
     jsonschema.Draft202012Validator.check_schema(output_schema())
     return jsonschema.Draft202012Validator(output_schema())
-
-
-@pytest.fixture(scope="session")
-def eventually():
-    """Waits for a condition, generously: ``eventually(lambda: ...)`` returns its first true value."""
-
-    def wait(condition, timeout_s=20.0):
-        deadline_s = time.monotonic() + timeout_s
-        while not (value := condition()):
-            assert time.monotonic() < deadline_s, "it did not happen"
-            time.sleep(0.01)
-        return value
-
-    return wait

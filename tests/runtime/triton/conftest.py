@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import time
-
 import numpy as np
 import pytest
 
@@ -64,17 +62,3 @@ def crops_of():
         return [rng.integers(0, 256, (side, side, 3), dtype=np.uint8) for side in rng.integers(8, 60, count)]
 
     return make
-
-
-@pytest.fixture(scope="session")
-def eventually():
-    """Waits for a condition, generously: ``eventually(lambda: ...)`` returns its first true value."""
-
-    def wait(condition, timeout_s=30.0):
-        deadline_s = time.monotonic() + timeout_s
-        while not (value := condition()):
-            assert time.monotonic() < deadline_s, "it did not happen"
-            time.sleep(0.02)
-        return value
-
-    return wait
