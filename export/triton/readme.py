@@ -94,8 +94,8 @@ def _needs(model: ServedModel, options: TritonOptions) -> str:
 - Triton with its ONNX Runtime backend, of a release whose ONNX Runtime was built with TensorRT (NVIDIA's containers
   are), and an NVIDIA GPU. **Never executed where fsrfer is developed**: there is no GPU. The configuration was checked
   by a real server up to the loading of the backend.
-- A folder that stays, mounted at `{ENGINE_CACHE}`: engines are compiled when the model is first loaded, which takes
-  minutes, and kept there. They are of one GPU and one version of TensorRT.
+- A folder that stays, mounted at `{ENGINE_CACHE}`: engines are compiled when the model is
+  first loaded, which takes minutes, and kept there. They are of one GPU and one version of TensorRT.
 
 `1/model.onnx` is {_identity(model)}.{_int8_note(model)}"""
     if model.record is None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -23,6 +24,7 @@ PROBE_S = 3.0
 _WATCH_S = 2.0  # how often a server that answers is asked whether it still serves the same
 _RENEW_AFTER = 3  # probes without an answer, after which the connection is made anew
 _BACK_TO_LIFE = ReconnectPolicy(first_delay_s=0.1, max_delay_s=1.0)
+_SAY_EVERY_S = 30.0
 _AWAY = (LossReason.UNAVAILABLE, LossReason.DEADLINE, LossReason.OTHER_MODEL)
 
 
@@ -38,6 +40,8 @@ class Endpoint:
         probe_at_s: When it is looked at again, by the monotonic clock.
         away_since_s: When it went away.
         wake: Tells its watcher that ``probe_at_s`` has changed.
+        said_at_s: When the log last told that it is away.
+        was_said: The log told so, and not yet that it is back.
     """
 
     client: TritonClient
@@ -47,6 +51,8 @@ class Endpoint:
     probe_at_s: float = 0.0
     away_since_s: float = 0.0
     wake: threading.Event = field(default_factory=threading.Event)
+    said_at_s: float = -math.inf
+    was_said: bool = False
 
 
 class EndpointPool:
@@ -181,23 +187,29 @@ class EndpointPool:
     def _set_away(self, endpoint: Endpoint, problem: InferenceLostError) -> None:
         now_s = time.monotonic()
         with self._lock:
-            is_news = endpoint.problem is None
-            if is_news:
+            is_other = problem.reason is LossReason.OTHER_MODEL
+            is_news = endpoint.problem is None or (is_other and endpoint.problem.reason is not problem.reason)
+            if endpoint.problem is None:
                 endpoint.away_since_s, endpoint.failures = now_s, 0
+            if is_other and is_news:
+                endpoint.said_at_s = -math.inf  # somebody has to do something about it
             endpoint.problem = problem
             endpoint.failures += 1
             endpoint.probe_at_s = now_s + _BACK_TO_LIFE.delay_s(endpoint.failures, self._rng)
-            was_there = endpoint.model is not None
-        if is_news and was_there:
+            # One that is away for a moment again and again, for want of time, must not fill the log.
+            says = is_news and bool(self._threads) and now_s - endpoint.said_at_s >= _SAY_EVERY_S
+            if says:
+                endpoint.said_at_s, endpoint.was_said = now_s, True
+        if says:
             _LOGGER.warning("faces are not read by %s until it is back: %s", endpoint.client.name, problem)
 
     def _set_present(self, endpoint: Endpoint, model: ServerModel) -> None:
         with self._lock:
-            was_away = endpoint.problem is not None
+            was_said, endpoint.was_said = endpoint.was_said, False
             away_s = time.monotonic() - endpoint.away_since_s
             endpoint.model, endpoint.problem, endpoint.failures = model, None, 0
             endpoint.probe_at_s = time.monotonic() + _WATCH_S
-        if was_away:
+        if was_said:
             _LOGGER.warning("%s reads faces again after %.1f s", endpoint.client.name, away_s)
 
 

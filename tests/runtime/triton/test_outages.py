@@ -238,7 +238,9 @@ def test_a_server_that_hangs_costs_one_deadline_and_then_nothing(own, crops_of, 
         eventually(lambda: remote.read(crops).losses == (None,) * 3)
 
 
-def test_a_server_that_comes_back_with_another_model_is_not_asked(own, make_bundle, tmp_path, crops_of, start_server):
+def test_a_server_that_comes_back_with_another_model_is_not_asked(
+    own, make_bundle, tmp_path, crops_of, start_server, caplog
+):
     other = make_bundle(tmp_path / "other", ("neutral", "happiness", "anger"), conditioned=True, seed=9)
     impostor = start_server(other, is_started=False).server
     crops = crops_of(3)
@@ -255,6 +257,7 @@ def test_a_server_that_comes_back_with_another_model_is_not_asked(own, make_bund
                 break
             time.sleep(0.1)
         assert found == {LossReason.OTHER_MODEL}
+    assert "serves another model; expected tiny, onnx-fp32" in caplog.text
 
 
 def test_an_overloaded_server_sheds_load_and_is_asked_again_later(start_server, tiny, eventually):
@@ -369,3 +372,14 @@ def test_faces_that_do_not_get_their_turn_in_time_are_lost(start_server, tiny, c
         losses = remote.read(crops_of(5)).losses  # five requests of one face, one after the other
     assert losses[-1] is LossReason.DEADLINE
     assert set(losses) <= {None, LossReason.DEADLINE}
+
+
+def test_a_server_that_is_late_again_and_again_does_not_fill_the_log(start_server, tiny, crops_of, caplog):
+    served = start_server(tiny, queue_delay_us=400_000)
+    with open_bundle(tiny.path, backend=served.settings("deadline_ms=50")) as remote:
+        for _ in range(8):
+            assert remote.read(crops_of(1)).losses == (LossReason.DEADLINE,)
+            time.sleep(0.3)  # it is found to be there in between
+    said = [record.message for record in caplog.records if record.name.startswith("fsrfer.runtime.triton")]
+    assert sum("faces are not read" in message for message in said) == 1
+    assert sum("reads faces again" in message for message in said) == 1
