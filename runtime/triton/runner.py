@@ -24,6 +24,7 @@ from .settings import TritonSettings
 
 _CONNECT_S = 5.0
 _PATIENT_DEADLINES = 10.0  # a recording gives a slow server so many times the deadline of a live picture
+_BLINK_S = 0.3  # a connection that was reset is there again by then, or its server is away for longer
 
 _Ask = Callable[[Mapping[str, Array]], Array]
 
@@ -32,7 +33,7 @@ class TritonRunner:
     """Runs the model of a bundle on Triton servers; see :class:`~fsrfer.runtime.remote.RemoteRunner`.
 
     The servers are looked for at once, and must serve the very model that the bundle names: labels, number format,
-    hash of the graph, preprocessing, names and shapes of the tensors. While it is entered, a thread looks after them.
+    hash of the graph, preprocessing, names and shapes of the tensors. While it is entered, threads look after them.
 
     Args:
         settings: The servers, and how to ask them.
@@ -178,7 +179,7 @@ class TritonRunner:
             endpoint = self._pool.choose(tried)
             if endpoint is None:
                 problem = self._pool.problem
-                pays = _may_pass(problem, is_patient) and (is_patient or self._pool.away_s < self._settings.deadline_s)
+                pays = _may_pass(problem, is_patient) and (is_patient or self._pool.away_s < _BLINK_S)
             else:
                 answer = self._ask_one(endpoint, feed, timeout_s())
                 if not isinstance(answer, InferenceLostError):
