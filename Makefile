@@ -9,14 +9,21 @@ BIN := $(VENV)/bin
 EXTRAS := cpu,train,export,report
 PIP_INSTALL := $(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
+TRITON := .venv-triton/.ready
+
 .PHONY: demo test check install install-test develop clean
 
 demo: install
 	$(BIN)/fsrfer demo --output demo-output
 
 # One thread a worker: two workers already keep two cores busy.
-test: check
+test: check $(TRITON)
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist worksteal
+
+# The real Triton server for the tests, in an environment of its own (it wants an older numpy). Where its package does not
+# install, the tests that need it are skipped, with the reason.
+$(TRITON): benchmarks/triton_server.py $(VENV)/.test-dependencies
+	-$(BIN)/python benchmarks/triton_server.py --prepare && touch $@
 
 check: install-test
 	$(BIN)/ruff check .
@@ -50,4 +57,4 @@ develop: $(VENV)/.test-dependencies
 	$(PIP_INSTALL) --no-deps --editable .
 
 clean:
-	rm -rf $(VENV) build demo-output *.egg-info .mypy_cache .ruff_cache .pytest_cache
+	rm -rf $(VENV) .venv-triton build demo-output *.egg-info .mypy_cache .ruff_cache .pytest_cache

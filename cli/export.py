@@ -10,7 +10,7 @@ import typer
 from ..core.bundle import ArtifactKind, ModelBundle
 from ..core.schema import to_mapping
 from ..datasets import open_dataset
-from . import engines, half_precision, verify
+from . import engines, half_precision, triton, verify
 from .console import NOTES, print_json, print_table
 from .launch import needing_extra
 from .parsing import parse_sizes
@@ -21,6 +21,7 @@ app.command("bf16")(half_precision.bf16)
 app.command("build-engine")(engines.build_engine)
 app.command("inspect")(engines.inspect)
 app.command("verify")(verify.verify)
+app.command("triton")(triton.triton)
 
 
 @app.callback()

@@ -29,6 +29,7 @@ _EXTRA_OF = {
     "uvicorn": "serve",
     "prometheus_client": "serve",
     "paho": "mqtt",
+    "tritonclient": "triton",
     "supervision": "supervision",
 }
 

@@ -42,7 +42,7 @@ def run(
     detect_lanes: opt.DetectLanes = None,
     track: opt.Track = True,
     precision: opt.UsedPrecision = Precision.FP32,
-    backend: opt.UsedBackend = Backend.ONNXRUNTIME,
+    backend: opt.UsedBackend = Backend.ONNXRUNTIME.value,
     provider: opt.UsedProvider = Provider.CPU,
     engine: opt.Engine = False,
     min_face_size: opt.MinFaceSize = None,
@@ -78,6 +78,7 @@ def run(
     """
     NOTES.quiet = quiet
     configure_logs(log_level(), log_format)
+    used_backend = opt.parse_backend(backend, provider, engine=engine)
     bundle = bundle or default_bundle_path()
     specs = read_sources(sources, keep_trying=keep_trying)
     finding = FaceFinding(detector, min_face_size, min_score, detector_side, tile)
@@ -112,13 +113,13 @@ def run(
                 providers=provider.names,
                 max_batch=max_batch,
                 abstain_below=abstain_below,
-                backend=backend,
+                backend=used_backend,
                 engine=engine,
             )
         )
         face_detector = None if faces_only else finding.open(stack, threads, options.detect_lanes)
-        place = backend_name(backend, provider)
-        describe(bundle, graph_name(precision, backend, provider, engine=engine), precision, place, face_detector)
+        place = backend_name(used_backend, provider)
+        describe(bundle, graph_name(precision, used_backend, provider, engine=engine), precision, place, face_detector)
         describe_sources(specs)
         opened = outputs.open(stack, specs, classifier)
         if record_calibration is not None:

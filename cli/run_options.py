@@ -7,8 +7,10 @@ from typing import Annotated
 
 import typer
 
+from ..core.errors import UsageError
 from ..core.options import Backend, Precision, Provider
 from ..runtime.sinks import SINK_FORMS
+from ..runtime.triton.settings import FORM, TritonSettings, is_triton_address, parse_triton
 from .logs import LogFormat
 
 Sources = Annotated[
@@ -27,8 +29,12 @@ Bundle = Annotated[
 ]
 UsedPrecision = Annotated[Precision, typer.Option("--precision", help="Which of the bundle's graphs to run.")]
 UsedBackend = Annotated[
-    Backend,
-    typer.Option("--backend", help="Library that runs the model; tensorrt and tensorrt-rtx run the GPU's engine."),
+    str,
+    typer.Option(
+        "--backend",
+        help="What runs the model: onnxruntime; tensorrt or tensorrt-rtx, the GPU's engine; or Triton servers, "
+        f"{FORM} (docs/triton.md).",
+    ),
 ]
 UsedProvider = Annotated[
     Provider,
@@ -126,3 +132,20 @@ Trace = Annotated[
     typer.Option(help="Also write when which frame was where, for https://ui.perfetto.dev (.json); no pictures."),
 ]
 Quiet = Annotated[bool, typer.Option("--quiet", help="Show no progress and no summary.")]
+
+
+def parse_backend(text: str, provider: Provider, *, engine: bool) -> Backend | TritonSettings:
+    """Understand ``--backend``, and refuse what does not go with it.
+
+    Raises:
+        UsageError: It is neither a library nor an address of Triton, or other options are for this machine.
+    """
+    if not is_triton_address(text):
+        try:
+            return Backend(text)
+        except ValueError as problem:
+            names = ", ".join(backend.value for backend in Backend)
+            raise UsageError("there is no such backend", expected=f"{names} or {FORM}", found=text) from problem
+    if engine or provider is not Provider.CPU:
+        raise UsageError("--engine and --provider choose what runs on this machine", expected="neither with Triton")
+    return parse_triton(text)

@@ -12,6 +12,7 @@ from ..runtime.pipeline_report import PipelineReport
 from ..runtime.recorded_boxes import RecordedBoxes
 from ..runtime.sinks import PublishingSink, QueuedSink
 from ..runtime.sources import DropReason, SourceSpec, SourceStatus
+from ..runtime.triton.settings import TritonSettings
 from .console import NOTES
 from .face_finding import describe_faces
 
@@ -29,15 +30,19 @@ def note(text: str) -> None:
     NOTES.print(text, markup=False, soft_wrap=True)
 
 
-def graph_name(precision: Precision, backend: Backend, provider: Provider, *, engine: bool) -> str:
+def graph_name(precision: Precision, backend: Backend | TritonSettings, provider: Provider, *, engine: bool) -> str:
     """Return what is run, as a file name or in words."""
+    if isinstance(backend, TritonSettings):
+        return backend.model
     if backend is Backend.ONNXRUNTIME and not engine:
         return artifact_for(precision, provider.names).file_name
     return "engine for this machine"
 
 
-def backend_name(backend: Backend, provider: Provider) -> str:
-    """Return what runs it: the execution provider of ONNX Runtime, or the library."""
+def backend_name(backend: Backend | TritonSettings, provider: Provider) -> str:
+    """Return what runs it: the execution provider of ONNX Runtime, the library, or the servers."""
+    if isinstance(backend, TritonSettings):
+        return backend.name
     return provider.names[0] if backend is Backend.ONNXRUNTIME else backend.value
 
 
@@ -64,6 +69,9 @@ def summarize(report: PipelineReport, queued: Sequence[QueuedSink]) -> None:
     )
     if report.readings < report.faces:
         note(f"{report.readings} readings by the model: tracked faces are read again only when it pays")
+    if report.lost_readings:
+        reasons = ", ".join(f"{count} {reason}" for reason, count in report.lost_readings.items())
+        note(f"{sum(report.lost_readings.values())} faces were not read by the server: {reasons}")
     for source in report.sources:
         details = _details(source, report)
         if details:

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from ..core.predictions import ExpressionPredictions
 from .classifier import ExpressionClassifier
 from .detection import FaceDetections
 from .frame import Frame
+from .readings import Readings
 from .tracking import TrackedFaces
 
 if TYPE_CHECKING:  # a scene prepares what waits here
@@ -101,21 +101,31 @@ class FaceBatcher:
         """Number of frames that wait."""
         return len(self._pending)
 
-    def flush(self) -> list[tuple[PendingFrame, ExpressionPredictions]]:
+    def flush(self) -> list[tuple[PendingFrame, Readings]]:
         """Read the faces of all waiting frames together.
 
         Returns:
-            The frames in their order, each with the predictions of its M crops.
+            The frames in their order, each with the readings of its M crops.
+
+        Raises:
+            InferenceLostError: The model runs on another machine, which was away for too long; only where all frames
+                are of recordings. Live frames do not wait for it.
         """
         pending, self._pending = self._pending, []
         self._faces, self._deadline = 0, None
         self._live_names.clear()
         if not pending:
             return []
-        predictions = self._classifier.classify([crop for one in pending for crop in one.crops])
+        readings = self._read(pending)
         read, start = [], 0
         for one in pending:
             stop = start + len(one.crops)
-            read.append((one, predictions.select(slice(start, stop))))
+            read.append((one, readings.part(start, stop)))
             start = stop
         return read
+
+    def _read(self, pending: Sequence[PendingFrame]) -> Readings:
+        crops = [crop for one in pending for crop in one.crops]
+        if any(one.frame.is_live for one in pending):
+            return self._classifier.read(crops)
+        return Readings(self._classifier.classify(crops), (None,) * len(crops))

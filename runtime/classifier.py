@@ -14,6 +14,8 @@ from ..core.errors import BundleError, InputSpecError
 from ..core.predictions import ExpressionPredictions, softmax
 from ..core.preprocess import preprocess
 from ..core.temperature import temperatures_for
+from .readings import Readings
+from .remote import InferenceLostError, LossReason, RemoteRunner
 from .runner import Array, Runner
 
 
@@ -89,9 +91,38 @@ class ExpressionClassifier:
 
         Raises:
             InputSpecError: A crop cannot be preprocessed.
+            InferenceLostError: The model runs on another machine, and that was away for too long.
         """
         batch, sizes = preprocess(faces, self._manifest.preprocess)
         return self.predictions_of(self.logits(batch, sizes), sizes)
+
+    def read(self, faces: Sequence[npt.NDArray[np.uint8]]) -> Readings:
+        """Classify face crops of live pictures: faces that cannot be read in time are lost, and nothing waits.
+
+        It differs from :meth:`classify` only where the model runs on another machine.
+
+        Args:
+            faces: N crops, as for :meth:`classify`.
+
+        Raises:
+            InputSpecError: A crop cannot be preprocessed.
+        """
+        batch, sizes = preprocess(faces, self._manifest.preprocess)
+        name = self._manifest.graph.logits_output
+        logits = np.full((len(faces), len(self.labels)), np.nan, np.float32)
+        losses: list[LossReason | None] = [None] * len(faces)
+        for number, result in enumerate(self._attempts(self._feeds(batch, sizes))):
+            part = slice(number * self._max_batch, min((number + 1) * self._max_batch, len(faces)))
+            if isinstance(result, InferenceLostError):
+                losses[part] = [result.reason] * (part.stop - part.start)
+            else:
+                logits[part] = result[name]
+        return Readings(self.predictions_of(logits, sizes), tuple(losses))
+
+    def _attempts(self, feeds: Iterator[dict[str, Array]]) -> Iterator[dict[str, Array] | InferenceLostError]:
+        if isinstance(self._runner, RemoteRunner):
+            return self._runner.attempt_each(feeds)
+        return iter(self._runner.infer_each(feeds))
 
     def logits(self, batch: npt.NDArray[np.uint8], face_size_px: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
         """Run the graph on preprocessed faces.

@@ -32,11 +32,13 @@ _COMMANDS = {
     "fsrfer-export build-engine --backend tensorrt-rtx": ("tensorrt_rtx",),
     "fsrfer-run": ("onnxruntime",),
     "fsrfer-run --backend tensorrt": ("tensorrt",),
+    "fsrfer-run --backend triton://HOST/MODEL": ("onnxruntime", "tritonclient"),
     "fsrfer-profile": ("onnxruntime",),
     "fsrfer-export report": ("matplotlib", "jinja2"),
+    "fsrfer-export triton": ("onnx", "tritonclient"),
 }
 _NEEDS_GPU = frozenset({"fsrfer-export build-engine --backend tensorrt", "fsrfer-run --backend tensorrt"})
-_NEEDS_DETECTOR = frozenset({"fsrfer-run", "fsrfer-run --backend tensorrt"})
+_NEEDS_DETECTOR = frozenset({"fsrfer-run", "fsrfer-run --backend tensorrt", "fsrfer-run --backend triton://HOST/MODEL"})
 _FIX_ON_JETSON = {
     "tensorrt": "apt-get install python3-libnvinfer, in an environment made with --system-site-packages",
 }
@@ -51,6 +53,7 @@ _EXTRA_OF = {
     "tensorrt_rtx": "tensorrt-rtx",
     "matplotlib": "report",
     "jinja2": "report",
+    "tritonclient": "triton",
 }
 
 

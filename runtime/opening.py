@@ -18,6 +18,8 @@ from .onnxruntime_runner import CPU_PROVIDER, OnnxRuntimeRunner, SessionOptions,
 from .tensorrt_lane import LaneObserver
 from .tensorrt_module import load_tensorrt_runtime
 from .tensorrt_runner import TensorRtRunner
+from .triton.runner import TritonRunner
+from .triton.settings import TritonSettings
 
 _logger = logging.getLogger(__name__)
 
@@ -47,7 +49,7 @@ def open_bundle(
     providers: tuple[str, ...] = (CPU_PROVIDER,),
     max_batch: int = 64,
     abstain_below: float = 0.0,
-    backend: Backend = Backend.ONNXRUNTIME,
+    backend: Backend | TritonSettings = Backend.ONNXRUNTIME,
     engine: bool = False,
 ) -> ExpressionClassifier:
     """Open the classifier of a bundle; use it as a context manager.
@@ -62,7 +64,8 @@ def open_bundle(
         providers: Execution providers of ONNX Runtime, most wanted first; the first one must really be bound.
         max_batch: Most faces in one run of the graph; an engine's own largest batch counts where that is smaller.
         abstain_below: Confidence below which a prediction counts as unknown.
-        backend: Library that runs the model. TensorRT runs an engine that was built on this device or for it.
+        backend: Library that runs the model. TensorRT runs an engine that was built on this device or for it; Triton
+            servers run the model that was exported from this bundle.
         engine: On ONNX Runtime, run the engine that ``fsrfer-export build-engine`` made for this processor and this
             version of ONNX Runtime, instead of optimising the graph anew at every start.
 
@@ -73,10 +76,13 @@ def open_bundle(
         BundleError: There is no bundle, or it has no graph of this precision; the message says how to make it.
         EngineCompatibilityError: There is no engine for this machine, or it was built from another graph.
         BackendUnavailableError: The provider is not there.
+        InferenceLostError: No Triton server answers.
         EngineBuildError: ONNX Runtime cannot load the graph.
         InputSpecError: An option is out of range.
     """
     bundle = ModelBundle.load(path)
+    if isinstance(backend, TritonSettings):
+        return _open_triton(bundle, backend, precision, max_batch, abstain_below)
     if backend is not Backend.ONNXRUNTIME:
         return _open_tensorrt(bundle, backend, precision, max_batch, abstain_below)
     if engine:
@@ -92,6 +98,21 @@ def open_bundle(
         abstain_below=abstain_below,
         self_test=self_test_of(bundle, precision, graph.name),
         model_sha256=sha256,
+    )
+
+
+def _open_triton(
+    bundle: ModelBundle, settings: TritonSettings, precision: Precision, max_batch: int, abstain_below: float
+) -> ExpressionClassifier:
+    self_test = self_test_of(bundle, precision, settings.name)
+    runner = TritonRunner(settings, bundle.manifest, precision)
+    return ExpressionClassifier(
+        runner,
+        bundle.manifest,
+        max_batch=min(max_batch, runner.max_batch),
+        abstain_below=abstain_below,
+        self_test=self_test,
+        model_sha256=runner.model_sha256,
     )
 
 

@@ -168,6 +168,7 @@ class StreamPipeline:
             detect_every=1 if self._search is None else self._search.every,
             sink_drops={sink.name: sink.dropped for sink in self._queued_sinks},
             invalid_readings=self._scenes.invalid_readings,
+            lost_readings=self._scenes.lost_readings,
         )
 
     def run(
@@ -253,7 +254,7 @@ class StreamPipeline:
             for pending, readings in read:
                 self._stages.record(Stage.QUEUE, pending.prepared_s, started_s, (pending.frame,))
                 result = self._scenes.result(pending, readings)
-                self._count(result, len(readings))
+                self._count(result, len(readings) - int(readings.is_lost.sum()))
                 yield result
 
     def _count(self, result: FrameResult, readings: int) -> None:

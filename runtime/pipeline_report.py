@@ -27,6 +27,8 @@ class PipelineReport:
         detect_every: Detection runs on every so many frames of a source.
         sink_drops: Results that a sink which is too slow, or broken, did not get, by its name.
         invalid_readings: Faces for which the model gave no numbers (NaN); their expressions stand from before.
+        lost_readings: Faces that were to be read by a model on another machine and were not, by reason
+            (:class:`~fsrfer.runtime.remote.LossReason`); their expressions stand from before.
     """
 
     sources: tuple[SourceStatus, ...]
@@ -42,6 +44,7 @@ class PipelineReport:
     detect_every: int
     sink_drops: Mapping[str, int]
     invalid_readings: int
+    lost_readings: Mapping[str, int]
 
     @property
     def failed(self) -> tuple[SourceStatus, ...]:

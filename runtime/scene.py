@@ -102,7 +102,9 @@ class Scene:
         self._policy.note_confidence(read_ids, valid.confidence)
         sizes = _crop_sides(tracked.detections, self._crop_margin)
         shown = self._smoother.predictions_of(tracked.ids, sizes, pending.frame.time_s)
-        tracks = FaceTracks(tracked.ids, tracked.age_s, tracked.is_detected, is_read, quality)
+        was_read = is_read.copy()
+        was_read[is_read] = is_valid
+        tracks = FaceTracks(tracked.ids, tracked.age_s, tracked.is_detected, was_read, quality)
         return FrameResult(pending.frame, shown, tracked.detections, tracks)
 
 

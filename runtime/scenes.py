@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections import Counter
 from dataclasses import replace
 
 import numpy as np
@@ -14,6 +15,8 @@ from .classifier import ExpressionClassifier
 from .detection import FaceDetections
 from .face_crops import cut_faces
 from .frame import Frame
+from .readings import Readings
+from .remote import LossReason
 from .results import FrameResult
 from .scene import FollowOptions, Scene
 from .telemetry import Stage, StageTimes
@@ -40,11 +43,17 @@ class Scenes:
         self._stages = stages
         self._scenes: dict[str, Scene] = {}
         self._invalid = 0
+        self._lost: Counter[LossReason] = Counter()
 
     @property
     def invalid_readings(self) -> int:
         """Faces for which the model gave no numbers."""
         return self._invalid
+
+    @property
+    def lost_readings(self) -> dict[str, int]:
+        """Faces that were to be read and were not, by reason."""
+        return {reason.value: count for reason, count in self._lost.items()}
 
     def forget(self, source: str) -> None:
         """Drop what is known about the people of a source that is gone."""
@@ -67,20 +76,23 @@ class Scenes:
         with self._stages.measure(Stage.CROP, frame):
             return scene.choose(frame, tracked)
 
-    def result(self, pending: PendingFrame, readings: ExpressionPredictions) -> FrameResult:
+    def result(self, pending: PendingFrame, readings: Readings) -> FrameResult:
         """Return the result of a frame.
 
         Args:
             pending: The frame, as it was prepared.
-            readings: What the model says about its M crops; a row that holds no numbers is told as unknown.
+            readings: What the model says about its M crops; a face that was lost, or that it gives no numbers for, is
+                told as unknown, or as what it showed before.
         """
-        is_valid: npt.NDArray[np.bool_] = np.isfinite(readings.probabilities.sum(axis=1))
-        if not is_valid.all():
-            self._count_invalid(pending.frame, int((~is_valid).sum()))
+        predictions, is_lost = readings.predictions, readings.is_lost
+        is_valid: npt.NDArray[np.bool_] = np.isfinite(predictions.probabilities.sum(axis=1)) & ~is_lost
+        self._lost.update(reason for reason in readings.losses if reason is not None)
+        if not (is_valid | is_lost).all():
+            self._count_invalid(pending.frame, int((~is_valid & ~is_lost).sum()))
         if pending.scene is None:
-            return FrameResult(pending.frame, _with_unknown(readings, is_valid), pending.detections)
+            return FrameResult(pending.frame, _with_unknown(predictions, is_valid), pending.detections)
         with self._stages.measure(Stage.SMOOTH, pending.frame):
-            return pending.scene.result(pending, readings, is_valid)
+            return pending.scene.result(pending, predictions, is_valid)
 
     def _scene_of(self, frame: Frame, options: FollowOptions) -> Scene:
         if frame.source not in self._scenes:

@@ -39,9 +39,22 @@ def make_bundle() -> Callable[..., Any]:
     return _load_sibling("bundles").write_bundle
 
 
+@pytest.fixture(scope="session")
+def triton_server() -> Any:
+    """The module that starts the real Triton server; a test that asks for it is skipped where it is not installed."""
+    module = _load("triton_server", Path(__file__).parents[1] / "benchmarks" / "triton_server.py")
+    if not module.is_prepared():
+        pytest.skip("no Triton server: python benchmarks/triton_server.py --prepare")
+    return module
+
+
 def _load_sibling(name: str) -> Any:
+    return _load(name, Path(__file__).with_name(f"{name}.py"))
+
+
+def _load(name: str, path: Path) -> Any:
     # Tests are imported by path (`--import-mode=importlib`), so their folders are not on the module search path.
-    spec = importlib.util.spec_from_file_location(f"fsrfer_tests_{name}", Path(__file__).with_name(f"{name}.py"))
+    spec = importlib.util.spec_from_file_location(f"fsrfer_tests_{name}", path)
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)

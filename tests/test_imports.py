@@ -17,6 +17,8 @@ HEAVY = {
     "tensorrt",
     "tensorrt_rtx",
     "pycuda",
+    "tritonclient",
+    "grpc",
 }
 
 

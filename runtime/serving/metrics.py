@@ -123,6 +123,12 @@ def _face_metrics(report: PipelineReport) -> Iterator[Metric]:
     yield CounterMetricFamily(
         "fsrfer_readings_invalid", "Faces for which the model gave no numbers.", value=report.invalid_readings
     )
+    lost = CounterMetricFamily(
+        "fsrfer_readings_lost", "Faces that a model on another machine did not read.", labels=["reason"]
+    )
+    for reason, count in report.lost_readings.items():
+        lost.add_metric([reason], count)
+    yield lost
     batches = HistogramMetricFamily("fsrfer_batch_faces", "Faces in a run of the model.")
     _add_histogram(batches, [], report.batch_faces)
     yield batches

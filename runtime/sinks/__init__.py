@@ -1,5 +1,6 @@
 """Where results go: JSON lines, tables, brokers, web servers, annotated videos and pictures."""
 
+from ..secret import Secret
 from .annotated_pictures import AnnotatedPictureSink
 from .annotated_video import AnnotatedVideoSink
 from .background import BackgroundOptions, BackgroundSink
@@ -13,7 +14,6 @@ from .opening import SINK_FORMS, open_sink
 from .outbox import OutboxLimits
 from .publishing import PublishingSink, Transport
 from .records import frame_record, output_schema, window_record
-from .secret import Secret
 from .sink import QueuedSink, ResultSink, SinkError, WindowSink
 from .webhook import WebhookConfig, WebhookTransport
 

@@ -14,11 +14,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ...core.errors import MissingDependencyError
+from ..secret import Secret
 from ..sources.reconnect import ReconnectPolicy
 from .message import Message
 from .outage import Outage
 from .outbox import Outbox
-from .secret import Secret
 from .source_slugs import SourceSlugs
 from .tls import client_context, reason_of
 

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from urllib.parse import unquote, urlsplit
 
 from ...core.errors import UsageError
+from ..secret import Secret
 from ..sources.address import redact_address
-from .secret import Secret
 
 
 @dataclass(frozen=True)

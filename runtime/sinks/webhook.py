@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from ...core.errors import UsageError
+from ..secret import Secret
 from ..sources.address import redact_address
 from ..sources.reconnect import ReconnectPolicy
 from .http_client import HttpAnswer, HttpClient
@@ -18,7 +19,6 @@ from .message import Message
 from .outage import Outage
 from .outbox import Outbox
 from .records import SCHEMA_VERSION
-from .secret import Secret
 from .tls import client_context
 
 _LONGEST_RETRY_AFTER_S = 300.0

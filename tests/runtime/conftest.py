@@ -1,7 +1,9 @@
-"""Pictures for the tests of the runtime."""
+"""Pictures, certificates and patience for the tests of the runtime."""
 
 from __future__ import annotations
 
+import subprocess
+import time
 from pathlib import Path
 
 import cv2
@@ -19,3 +21,37 @@ def write_picture():
         return path
 
     return write
+
+
+@pytest.fixture(scope="session")
+def certificate(tmp_path_factory) -> tuple[Path, Path]:
+    """A server's certificate that vouches for itself, for 127.0.0.1, and its key."""
+    folder = tmp_path_factory.mktemp("tls")
+    names = (folder / "server.pem", folder / "server.key")
+    subprocess.run(
+        [
+            *("openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes"),
+            *("-days", "2", "-subj", "/CN=127.0.0.1", "-addext", "subjectAltName=IP:127.0.0.1"),
+            *("-out", names[0], "-keyout", names[1]),
+        ],
+        check=True,
+        capture_output=True,
+    )
+    for name in names:
+        name.chmod(0o644)
+    folder.chmod(0o755)
+    return names
+
+
+@pytest.fixture(scope="session")
+def eventually():
+    """Waits for a condition, generously: ``eventually(lambda: ...)`` returns its first true value."""
+
+    def wait(condition, timeout_s=30.0):
+        deadline_s = time.monotonic() + timeout_s
+        while not (value := condition()):
+            assert time.monotonic() < deadline_s, "it did not happen"
+            time.sleep(0.02)
+        return value
+
+    return wait

@@ -60,8 +60,9 @@ def test_results_are_those_of_each_frame_alone(runner):
     assert runner.sizes == [8, 4]  # 12 faces of three frames of two sources
     classifier = ExpressionClassifier(runner, runner.manifest)
     assert [frame for frame, _ in together] == frames
-    assert [len(predictions) for _, predictions in together] == [3, 0, 9]
-    for frame, predictions in together:
+    assert [len(readings) for _, readings in together] == [3, 0, 9]
+    for frame, readings in together:
+        predictions = readings.predictions
         alone = classifier.classify(frame.crops)
         np.testing.assert_allclose(predictions.probabilities, alone.probabilities, atol=1e-6)
         assert np.array_equal(predictions.face_size_px, alone.face_size_px)

@@ -11,6 +11,7 @@ from fsrfer.core.bundle import ArtifactKind, TemperatureBand
 from fsrfer.core.errors import BundleError, InputSpecError
 from fsrfer.core.predictions import softmax
 from fsrfer.runtime import ExpressionClassifier, OnnxRuntimeRunner
+from fsrfer.runtime.remote import InferenceLostError, LossReason, RemoteRunner
 
 
 def classifier_of(bundle, **options) -> ExpressionClassifier:
@@ -90,3 +91,48 @@ def test_a_graph_of_another_bundle_is_refused(make_bundle, tmp_path):
 def test_impossible_options_are_refused(make_bundle, tmp_path, options):
     with pytest.raises(InputSpecError, match="impossible classifier options"):
         classifier_of(make_bundle(tmp_path / "bundle"), **options)
+
+
+class LossyRunner:
+    """Loses every second batch on its way to a real runner."""
+
+    serves_threads = True
+
+    def __init__(self, runner):
+        self._runner = runner
+        self.inputs, self.outputs, self.infer = runner.inputs, runner.outputs, runner.infer
+        self.infer_each = runner.infer_each
+
+    def attempt_each(self, feeds):
+        for number, feed in enumerate(feeds):
+            yield InferenceLostError(LossReason.DEADLINE, "late") if number % 2 else self._runner.infer(feed)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        pass
+
+
+def test_of_live_pictures_only_the_batch_is_lost_that_was_lost(make_bundle, tmp_path):
+    bundle = make_bundle(tmp_path / "bundle")
+    faces = crops(8, 12, 16, 20, 24)
+    lossy = LossyRunner(OnnxRuntimeRunner(bundle.artifact_path(ArtifactKind.ONNX_FP32)))
+    assert isinstance(lossy, RemoteRunner)
+    classifier = ExpressionClassifier(lossy, bundle.manifest, max_batch=2)
+    expected, found = classifier.classify(faces), classifier.read(faces)
+    late = LossReason.DEADLINE
+    assert found.losses == (None, None, late, late, None)
+    assert found.is_lost.tolist() == [False, False, True, True, False]
+    assert np.isnan(found.predictions.probabilities[2:4]).all()
+    kept = ~found.is_lost
+    assert np.array_equal(found.predictions.probabilities[kept], expected.probabilities[kept])
+    assert found.part(1, 3).losses == (None, late)
+
+
+def test_what_runs_here_is_never_lost(make_bundle, tmp_path):
+    with classifier_of(make_bundle(tmp_path / "bundle"), max_batch=2) as classifier:
+        faces = crops(8, 12, 16)
+        found = classifier.read(faces)
+        assert found.losses == (None,) * 3
+        assert np.array_equal(found.predictions.probabilities, classifier.classify(faces).probabilities)

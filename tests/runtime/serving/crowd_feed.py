@@ -151,6 +151,7 @@ class CrowdFeed:
             detect_every=1,
             sink_drops={"mqtt": 3},
             invalid_readings=0,
+            lost_readings={"unavailable": 4, "deadline": 1},
         )
 
     def _status(self, name):

@@ -47,6 +47,8 @@ def test_the_metrics_are_those_of_the_report(feed):
     assert found["fsrfer_faces_total", NAMES[1]] == report.faces_by_source[NAMES[1]]
     assert found["fsrfer_faces_read_total",] == report.readings
     assert found["fsrfer_readings_invalid_total",] == 0
+    assert found["fsrfer_readings_lost_total", "unavailable"] == 4
+    assert found["fsrfer_readings_lost_total", "deadline"] == 1
     assert found["fsrfer_source_up", NAMES[0]] == 1
     assert found["fsrfer_source_reconnects_total", NAMES[1]] == 1
     assert found["fsrfer_queue_depth",] == 2

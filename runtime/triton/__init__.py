@@ -1,0 +1,1 @@
+"""Faces read by a Triton Inference Server: detection and tracking stay here, small crops travel."""
