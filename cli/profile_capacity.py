@@ -64,7 +64,7 @@ def capacity(
     detect_lanes: opt.DetectLanes = None,
     track: opt.Track = True,
     precision: opt.UsedPrecision = Precision.FP32,
-    backend: opt.UsedBackend = Backend.ONNXRUNTIME,
+    backend: opt.UsedBackend = Backend.ONNXRUNTIME.value,
     provider: opt.UsedProvider = Provider.CPU,
     engine: opt.Engine = False,
     max_batch: opt.MaxBatch = 64,
@@ -77,6 +77,7 @@ def capacity(
     Plays a video as a growing number of cameras, each with its own decoder, and measures the pipeline of fsrfer-run
     with all of them. Prints every step, the answer with a margin, and what holds it back.
     """
+    used_backend = opt.parse_backend(backend, provider, engine=engine)
     check_writable(json_path, "--json", or_stdout=True)
     config = CapacityConfig(
         fps=fps,
@@ -105,15 +106,15 @@ def capacity(
                 threads=threads,
                 providers=provider.names,
                 max_batch=max_batch,
-                backend=backend,
+                backend=used_backend,
                 engine=engine,
             )
         )
         with ExitStack() as shortly:
             faces = finding.open(shortly, threads)
             options = with_tracks_begun_by(faces, options)
-            graph = graph_name(precision, backend, provider, engine=engine)
-            describe(bundle or default_bundle_path(), graph, precision, backend_name(backend, provider), faces)
+            graph = graph_name(precision, used_backend, provider, engine=engine)
+            describe(bundle or default_bundle_path(), graph, precision, backend_name(used_backend, provider), faces)
         cameras = _Cameras(path, classifier, finding, options, threads, detect_lanes, config)
         measured = measure_capacity(cameras.run, config, _note_step)
     report = CapacityReport(

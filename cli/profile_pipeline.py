@@ -55,7 +55,7 @@ def pipeline(
     detect_lanes: opt.DetectLanes = None,
     track: opt.Track = True,
     precision: opt.UsedPrecision = Precision.FP32,
-    backend: opt.UsedBackend = Backend.ONNXRUNTIME,
+    backend: opt.UsedBackend = Backend.ONNXRUNTIME.value,
     provider: opt.UsedProvider = Provider.CPU,
     engine: opt.Engine = False,
     min_face_size: opt.MinFaceSize = None,
@@ -70,6 +70,7 @@ def pipeline(
     The pipeline is that of fsrfer-run; its JSON lines are written and thrown away. Prints each part of the way with its
     share, what of the age of results is in none of them, and what was dropped. Ctrl-C ends the measurement early.
     """
+    used_backend = opt.parse_backend(backend, provider, engine=engine)
     check_writable(json_path, "--json", or_stdout=True)
     check_writable(None if trace is None else str(trace), "--trace")
     specs = parse_sources(sources)
@@ -89,13 +90,13 @@ def pipeline(
                 threads=threads,
                 providers=provider.names,
                 max_batch=max_batch,
-                backend=backend,
+                backend=used_backend,
                 engine=engine,
             )
         )
         faces = finding.open(stack, threads, options.detect_lanes)
-        graph = graph_name(precision, backend, provider, engine=engine)
-        describe(bundle or default_bundle_path(), graph, precision, backend_name(backend, provider), faces)
+        graph = graph_name(precision, used_backend, provider, engine=engine)
+        describe(bundle or default_bundle_path(), graph, precision, backend_name(used_backend, provider), faces)
         describe_sources(specs)
         recorder = TraceRecorder()
         running = StreamPipeline(cameras, classifier, faces, with_tracks_begun_by(faces, options), listener=recorder)

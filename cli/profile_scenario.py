@@ -41,7 +41,7 @@ def scenario(
         float, typer.Option(min=0, help="server: longest wait of a query for those of other cameras.")
     ] = 20.0,
     precision: opt.UsedPrecision = Precision.FP32,
-    backend: opt.UsedBackend = Backend.ONNXRUNTIME,
+    backend: opt.UsedBackend = Backend.ONNXRUNTIME.value,
     provider: opt.UsedProvider = Provider.CPU,
     threads: opt.Threads = None,
     max_batch: opt.MaxBatch = 64,
@@ -69,16 +69,17 @@ def scenario(
         )
         for one in chosen
     )
+    used_backend = opt.parse_backend(backend, provider, engine=False)
     check_writable(json_path, "--json", or_stdout=True)
     path = bundle or default_bundle_path()
     with open_bundle(
-        path, precision=precision, threads=threads, providers=provider.names, max_batch=max_batch, backend=backend
+        path, precision=precision, threads=threads, providers=provider.names, max_batch=max_batch, backend=used_backend
     ) as classifier:
         report = ScenarioReport(
             bundle=classifier.manifest.name,
             created=datetime.now(timezone.utc).isoformat(timespec="seconds"),
             precision=precision,
-            provider=backend_name(backend, provider),
+            provider=backend_name(used_backend, provider),
             model_sha256=classifier.model_sha256,
             threads=threads,
             max_batch=classifier.max_batch,
