@@ -20,7 +20,7 @@ from .batch_rows import rows_of_process
 from .batches import BatchPlan, TrainingFaces
 from .bundling import preprocess_spec, write_bundle
 from .devices import available_device
-from .distributed import ALONE, Processes
+from .distributed import ALONE, Processes, refuse_several_processes
 from .extractor import train_extractor
 from .face_variation import AugmentationConfig, FaceSizes
 from .models.architecture import GeneratorConfig, GeneratorKind, NetworkConfig
@@ -160,6 +160,8 @@ def _run_of(
 ) -> TrainingRun:
     if seed < 0:
         raise UsageError("the seed cannot be used", expected="0 or more", found=seed)
+    if processes.count == 1:
+        refuse_several_processes("a training that joined no others")
     device = available_device(options.device)
     if options.pieces < 1:
         raise UsageError("a batch cannot be taken so", expected="1 piece or more", found=options.pieces)

@@ -224,6 +224,7 @@ def test_nvinfers_configuration_has_known_keys_and_fits_the_graph(folder):
     assert (properties["network-type"], properties["process-mode"]) == ("1", "2")
     assert (properties["secondary-reinfer-interval"], properties["classifier-async-mode"]) == ("0", "0")
     assert (properties["scaling-filter"], properties["scaling-compute-hw"]) == ("2", "1")
+    assert (properties["maintain-aspect-ratio"], properties["symmetric-padding"]) == ("1", "1")
     assert (properties["input-object-min-width"], properties["input-object-min-height"]) == ("10", "10")
     assert (properties["classifier-threshold"], properties["batch-size"]) == ("0.4", "8")
     assert properties["model-engine-file"] == f"{GRAPH_FILE}_b8_gpu0_fp16.engine"

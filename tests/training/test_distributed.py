@@ -13,6 +13,7 @@ from safetensors.torch import load_file
 
 from fsrfer.core import ArtifactKind, ModelBundle
 from fsrfer.core.errors import ProcessGroupError, UsageError
+from fsrfer.training import fit
 from fsrfer.training.distributed import ALONE, Processes, joined, refuse_several_processes
 
 # Processes are forked after the imports, which take longer than the training. They find each other as torchrun's do, by
@@ -316,6 +317,14 @@ def test_a_command_for_one_process_refuses_two(monkeypatch):
     monkeypatch.setenv("WORLD_SIZE", "2")
     with pytest.raises(UsageError, match="fsrfer-train compare runs in one process; found 2"):
         refuse_several_processes("fsrfer-train compare")
+
+
+def test_a_training_that_forgot_to_join_the_others_is_refused(edge_recipe, data, tmp_path, monkeypatch):
+    """Two processes would write the same files."""
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    with pytest.raises(UsageError, match="joined no others runs in one process"):
+        fit(edge_recipe, data, tmp_path / "bundle")
+    assert not (tmp_path / "bundle").exists()
 
 
 def test_only_the_first_leads():
