@@ -23,6 +23,7 @@ import numpy.typing as npt
 from record import record
 
 from fsrfer.core import ModelBundle, preprocess
+from fsrfer.core.bundle import TemperatureBand
 from fsrfer.core.options import Precision
 from fsrfer.core.resample import bicubic_resize
 from fsrfer.datasets import Track, evaluate_by_size, open_dataset
@@ -65,7 +66,10 @@ def placed(crop: Uint8Array, margin: float, rng: np.random.Generator) -> tuple[U
 
 
 def fixed_sizes(bundle: ModelBundle, dataset: Any, sizes: list[int], fixed: list[int]) -> list[dict[str, Any]]:
-    """Return accuracies by face size of a model that is told one size for all; None tells it the true one."""
+    """Return accuracies by face size of a model that is told one size for all; None tells it the true one.
+
+    Confidence is calibrated by the temperature of the size that is told, as in the exported graph.
+    """
     rows = []
     with open_bundle(bundle.path, precision=Precision.FP32) as classifier:
         for track in Track:
@@ -74,10 +78,16 @@ def fixed_sizes(bundle: ModelBundle, dataset: Any, sizes: list[int], fixed: list
                 def classify(faces: Uint8Array, native: Any, told: int | None = told) -> Any:
                     return classifier.logits(faces, native if told is None else np.full_like(native, told))
 
-                report = evaluate_by_size(classify, dataset, bundle.manifest.preprocess, sizes, track=track)
-                rows.append(
-                    {"track": track.value, "told_px": told, **_row(sizes, [r.accuracy.value for r in report.sizes])}
+                bands = bundle.manifest.temperatures
+                if told is not None and bands:
+                    kept = [band for band in bands if band.min_face_px <= told] or bands[:1]
+                    bands = (TemperatureBand(0.0, kept[-1].temperature),)
+                report = evaluate_by_size(
+                    classify, dataset, bundle.manifest.preprocess, sizes, temperatures=bands, track=track
                 )
+                row = _row(sizes, [found.accuracy.value for found in report.sizes])
+                errors = {f"{found.face_size_px}px": round(found.ece, 3) for found in report.sizes}
+                rows.append({"track": track.value, "told_px": told, **row, "calibration_error": errors})
                 print(rows[-1], flush=True)
     return rows
 
@@ -154,7 +164,7 @@ def main() -> None:
     parser.add_argument("--faces", type=int, default=600)
     parser.add_argument("--sizes", type=int, nargs="+", default=[48, 32, 24, 16, 12, 8])
     parser.add_argument("--fixed", type=int, nargs="*", default=[48, 32, 24, 16, 12, 8], help="sizes told to the model")
-    parser.add_argument("--told", type=int, default=16, help="size told while cuts are compared")
+    parser.add_argument("--told", type=int, default=12, help="size told while cuts are compared")
     parser.add_argument("--output", type=Path)
     options = parser.parse_args()
     bundle = ModelBundle.load(options.bundle)

@@ -19,7 +19,7 @@ def deepstream(
     output: Annotated[Path, typer.Option("--out", "--output", help="Folder to write.")],
     face_size: Annotated[
         float, typer.Option(min=1, help="Native face size that every face is taken for; DeepStream does not tell it.")
-    ] = 16.0,
+    ] = 12.0,
     batch: Annotated[int, typer.Option(min=1, help="Most faces in one inference.")] = 16,
     precision: Annotated[Precision, typer.Option(help="Arithmetic of the engine, fp32 or fp16.")] = Precision.FP16,
     min_face: Annotated[int, typer.Option(min=1, help="Smallest width and height that is read, in pixels.")] = 8,

@@ -47,7 +47,7 @@ class DeepStreamOptions:
         classifier_id: ``gie-unique-id`` of the classifier.
     """
 
-    face_size_px: float = 16.0
+    face_size_px: float = 12.0
     batch: int = 16
     precision: Precision = Precision.FP16
     min_face_px: int = 8
