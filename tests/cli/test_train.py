@@ -174,6 +174,11 @@ def test_recipes_are_listed(place):
     ("words", "code", "told"),
     [
         (("fit", "--data", "folder:nowhere", "--output", "x"), 1, "nowhere"),
+        (
+            ("fit", "--data", "folder:faces", "--recipe", "tiny.toml", "--output", "x", "--pieces", "9"),
+            2,
+            "9 pieces and 1 processes; found 8 faces in a batch",
+        ),
         (("fit", "--data", "faces", "--output", "x"), 2, "folder:faces"),
         (("fit", "--data", "folder:faces", "--recipe", "bogus", "--output", "x"), 1, "no recipe 'bogus'"),
         (("fit", "--data", "folder:faces", "--epochs", "many", "--output", "x"), 2, "--epochs cannot be read"),
