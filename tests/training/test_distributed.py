@@ -12,7 +12,7 @@ import torch
 from safetensors.torch import load_file
 
 from fsrfer.core import ArtifactKind, ModelBundle
-from fsrfer.core.errors import ProcessGroupError, UsageError
+from fsrfer.core.errors import BackendUnavailableError, ProcessGroupError, UsageError
 from fsrfer.training import fit
 from fsrfer.training.distributed import ALONE, Processes, joined, refuse_several_processes
 
@@ -317,6 +317,13 @@ def test_a_process_that_nobody_joined_is_alone():
 def test_one_gpu_for_two_processes_is_refused():
     told = r"process 1 of 2: several processes cannot share a GPU.*--device cuda"
     with pytest.raises(UsageError, match=told), joined("cuda:0", {"WORLD_SIZE": "2", "RANK": "1"}):
+        pass
+
+
+def test_each_process_takes_the_gpu_of_its_number():
+    told = r"process 3 of 200: there is no device cuda:99"  # no machine has so many
+    environment = {"WORLD_SIZE": "200", "RANK": "3", "LOCAL_RANK": "99"}
+    with pytest.raises(BackendUnavailableError, match=told), joined("cuda", environment):
         pass
 
 
