@@ -65,6 +65,8 @@ def compare(
     with needing_extra("fsrfer-train compare"):
         from ..training import FitOptions, TrainingData
         from ..training.comparison import METHODS, PartStore
+        from ..training.distributed import refuse_several_processes
+    refuse_several_processes("fsrfer-train compare")
     chosen = _choose(methods, METHODS)
     wanted_tracks = parse_tracks(tracks)
     splits = {split: open_dataset(data, split, skip_bad=skip_bad) for split in ("train", "valid", "test")}

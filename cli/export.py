@@ -10,7 +10,7 @@ import typer
 from ..core.bundle import ArtifactKind, ModelBundle
 from ..core.schema import to_mapping
 from ..datasets import open_dataset
-from . import engines, half_precision, triton, verify
+from . import deepstream, engines, half_precision, triton, verify
 from .console import NOTES, print_json, print_table
 from .launch import needing_extra
 from .parsing import parse_sizes
@@ -19,6 +19,7 @@ app = typer.Typer(no_args_is_help=True, add_completion=False, rich_markup_mode=N
 app.command("fp16")(half_precision.fp16)
 app.command("bf16")(half_precision.bf16)
 app.command("build-engine")(engines.build_engine)
+app.command("deepstream")(deepstream.deepstream)
 app.command("inspect")(engines.inspect)
 app.command("verify")(verify.verify)
 app.command("triton")(triton.triton)

@@ -42,40 +42,53 @@ def fit(
         str | None, typer.Option(help="Epochs of stage 1 and of stage 2, such as 6,2.  [default: the recipe's]")
     ] = None,
     seed: Annotated[int, typer.Option(min=0, help="Seed of everything random.")] = 0,
-    device: Annotated[str, typer.Option(help="Where to compute: cpu, cuda, cuda:1.")] = "cpu",
+    device: Annotated[
+        str, typer.Option(help="Where to compute: cpu, cuda, cuda:1. Under torchrun, cuda is a GPU for each process.")
+    ] = "cpu",
     arithmetic: Annotated[
         Arithmetic, typer.Option(help="Number format of the convolutions; bf16 where the processor has it.")
     ] = Arithmetic.FP32,
     extractor: Annotated[
         Path | None, typer.Option(help="Take this bundle's backbone and classifier as stage 1.", show_default=False)
     ] = None,
+    pieces: Annotated[
+        int, typer.Option(min=1, help="Take each batch in so many pieces, one after another, for less memory.")
+    ] = 1,
     resume: Annotated[bool, typer.Option(help="Go on from the last checkpoint in the output folder.")] = True,
     skip_bad: Annotated[bool, typer.Option("--skip-bad", help="Leave unusable pictures out, counted.")] = False,
 ) -> None:
     """Train a model in two stages and write its bundle.
 
     Interrupt it whenever you like: the same command goes on from the last checkpoint, and ends with the same weights.
+    Several processes train together under torchrun --standalone --nproc-per-node 2 --no-python fsrfer-train fit ...
     """
     with needing_extra("fsrfer-train fit"):
-        from ..training import FitOptions, TrainingData, load_recipe
+        from ..training import FitOptions, TrainingData, load_recipe, take_part
         from ..training import fit as train
+        from ..training.distributed import joined
         from ..training.origin import Origin, OriginRole
-    loaded = load_recipe(recipe)
-    if epochs is not None:
-        loaded = loaded.with_epochs(*_parse_epochs(epochs))
-    splits = {split: open_dataset(data, split, skip_bad=skip_bad) for split in ("train", "valid", "test")}
-    for split in splits.values():
-        NOTES.print(f"{split.split}: {len(split)} faces, {split.dataset_id}")
-    with progress_bar() as bars:
-        bundle = train(
-            loaded,
-            TrainingData(**splits),
-            output,
-            seed=seed,
-            origin=None if extractor is None else Origin(ModelBundle.load(extractor), OriginRole.EXTRACTOR),
-            options=FitOptions(device=device, resume=resume, arithmetic=arithmetic),
-            progress=TrainingBars(bars),
-        )
+    with joined(device) as processes:
+        loaded = load_recipe(recipe)
+        if epochs is not None:
+            loaded = loaded.with_epochs(*_parse_epochs(epochs))
+        splits = {split: open_dataset(data, split, skip_bad=skip_bad) for split in ("train", "valid", "test")}
+        faces = TrainingData(**splits)
+        origin = None if extractor is None else Origin(ModelBundle.load(extractor), OriginRole.EXTRACTOR)
+        options = FitOptions(device=str(processes.device), resume=resume, arithmetic=arithmetic, pieces=pieces)
+        if not processes.leads:
+            take_part(loaded, faces, output, processes=processes, seed=seed, origin=origin, options=options)
+            return
+        for split in splits.values():
+            NOTES.print(f"{split.split}: {len(split)} faces, {split.dataset_id}")
+        with progress_bar() as bars:
+            told = TrainingBars(bars)
+            bundle = train(
+                loaded, faces, output, seed=seed, origin=origin, options=options, progress=told, processes=processes
+            )
+    _tell(bundle)
+
+
+def _tell(bundle: ModelBundle) -> None:
     NOTES.print(f"wrote {bundle.path}")
     rows = bundle.manifest.metrics["test"]["sizes"]
     print_table(

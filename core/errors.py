@@ -10,6 +10,7 @@
     ├── DatasetError                a data set is absent, incomplete or malformed
     ├── RecipeError                 a training recipe has an unknown key or an impossible value
     ├── CheckpointError             a checkpoint is absent or does not fit the run
+    ├── ProcessGroupError           processes that train together cannot meet, differ, or lost each other
     ├── SourceError                 a camera, stream, file or folder cannot be read
     ├── DetectorError               a face detector's weights are absent or not what was expected
     ├── BackendUnavailableError     an execution provider, device or library is not there
@@ -98,6 +99,10 @@ class RecipeError(FsrferError):
 
 class CheckpointError(FsrferError):
     """A checkpoint is absent or does not fit the run."""
+
+
+class ProcessGroupError(FsrferError):
+    """Processes that train together cannot meet, differ, or lost each other."""
 
 
 class SourceError(FsrferError):

@@ -36,6 +36,8 @@ class Provenance:
         parents: SHA-256 of the weights that the run began with, by what they were taken for (``extractor``,
             ``initial``); empty for a run from random weights.
         arithmetic: Number format of the convolutions in training.
+        processes: How many trained together when the run ended; they matter up to rounding.
+        pieces: In how many pieces each batch was taken.
     """
 
     created: str
@@ -45,6 +47,8 @@ class Provenance:
     platform: str = ""
     parents: dict[str, str] = field(default_factory=dict)
     arithmetic: str = "fp32"
+    processes: int = 1
+    pieces: int = 1
 
     @classmethod
     def now(
@@ -54,6 +58,8 @@ class Provenance:
         dataset_ids: Iterable[str],
         parents: Mapping[str, str] | None = None,
         arithmetic: Arithmetic = Arithmetic.FP32,
+        processes: int = 1,
+        pieces: int = 1,
     ) -> Provenance:
         """Record the present time and environment."""
         return cls(
@@ -64,6 +70,8 @@ class Provenance:
             platform=platform.platform(),
             parents=dict(parents or {}),
             arithmetic=arithmetic.value,
+            processes=processes,
+            pieces=pieces,
         )
 
 

@@ -114,6 +114,28 @@ def jitter(face: Uint8Array, ranges: DegradationRange, rng: np.random.Generator)
     return np.asarray(moved, np.uint8)
 
 
+@dataclass(frozen=True)
+class DegradationDraw:
+    """What was drawn for one small face, apart from the face: who leaves a face out can still draw what comes after it.
+
+    Attributes:
+        amounts: float64 (7,), 0 to 1: blur, whether it moves, how far, in which direction, exposure, quality, kernel.
+        strength: Of the noise, 0 to 1.
+        noise: float32, the small face's shape, of unit variance.
+        phase: int64 (2,), where the blocks of the compression begin, down and right.
+    """
+
+    amounts: npt.NDArray[np.float64]
+    strength: float
+    noise: npt.NDArray[np.float32]
+    phase: npt.NDArray[np.int64]
+
+    @classmethod
+    def drawn(cls, shape: tuple[int, ...], rng: np.random.Generator) -> DegradationDraw:
+        """Draw for a small face of a shape, (size, size) or (size, size, 3)."""
+        return cls(rng.random(7), rng.random(), rng.standard_normal(shape, np.float32), rng.integers(0, _BLOCK, 2))
+
+
 def degrade(face: Uint8Array, size: int, ranges: DegradationRange, rng: np.random.Generator) -> Uint8Array:
     """Blur, shrink, expose, add noise to and compress a face.
 
@@ -131,7 +153,12 @@ def degrade(face: Uint8Array, size: int, ranges: DegradationRange, rng: np.rando
     """
     if not 1 <= size <= min(face.shape[:2]):
         raise InputSpecError("a face cannot be shrunk", expected=f"1 to {min(face.shape[:2])} px", found=f"{size} px")
-    blur, moving, length, angle, exposure, quality, choice = rng.random(7)
+    return degraded_face(face, size, ranges, DegradationDraw.drawn((size, size, *face.shape[2:]), rng))
+
+
+def degraded_face(face: Uint8Array, size: int, ranges: DegradationRange, draw: DegradationDraw) -> Uint8Array:
+    """Do to a face what was drawn for it; see :func:`degrade`."""
+    blur, moving, length, angle, exposure, quality, choice = draw.amounts
     scale = min(face.shape[:2]) / size
     blurred = _blurred(face, ranges.blur_px * blur * scale)
     if moving < 0.5:
@@ -139,11 +166,10 @@ def degrade(face: Uint8Array, size: int, ranges: DegradationRange, rng: np.rando
     small = _resampled(blurred, size, ranges.kernels[int(choice * len(ranges.kernels))])
     share = small.astype(np.float32) / np.float32(255.0)
     exposed = np.float32(255.0) * share ** np.float32(ranges.gamma ** (2.0 * exposure - 1.0))
-    strength = np.float32(ranges.noise * rng.random())
-    noisy = exposed + strength * rng.standard_normal(small.shape, np.float32)
+    noisy = exposed + np.float32(ranges.noise * draw.strength) * draw.noise
     low, high = ranges.jpeg_quality
-    phase = rng.integers(0, _BLOCK, 2)
-    return _compressed(np.clip(np.rint(noisy), 0, 255).astype(np.uint8), low + int(quality * (high - low + 1)), phase)
+    coded = low + int(quality * (high - low + 1))
+    return _compressed(np.clip(np.rint(noisy), 0, 255).astype(np.uint8), coded, draw.phase)
 
 
 def _blurred(face: Uint8Array, sigma: float) -> Uint8Array:

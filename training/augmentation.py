@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import cv2
 import numpy as np
 import numpy.typing as npt
@@ -9,6 +11,27 @@ import numpy.typing as npt
 from .face_variation import AugmentationConfig
 
 Uint8Array = npt.NDArray[np.uint8]
+Float64Array = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class FaceChange:
+    """What was drawn for one face, apart from the face: who leaves a face out can still draw what comes after it.
+
+    Attributes:
+        amounts: float64 (6,), -1 to 1: rotation, scale, two shifts, contrast, brightness.
+        chances: float64 (2,), 0 to 1: mirrored below the probability of a mirror image, covered likewise.
+        corner: float64 (4,), 0 to 1: size and place of what is covered.
+    """
+
+    amounts: Float64Array
+    chances: Float64Array
+    corner: Float64Array
+
+    @classmethod
+    def drawn(cls, rng: np.random.Generator) -> FaceChange:
+        """Draw a change; the same number of values is drawn for every face."""
+        return cls(rng.uniform(-1.0, 1.0, size=6), rng.random(2), rng.random(4))
 
 
 def augment_face(face: Uint8Array, size: int, config: AugmentationConfig, rng: np.random.Generator) -> Uint8Array:
@@ -23,8 +46,13 @@ def augment_face(face: Uint8Array, size: int, config: AugmentationConfig, rng: n
     Returns:
         uint8 (size, size) or (size, size, 3).
     """
-    draws = rng.uniform(-1.0, 1.0, size=6)
-    mirror, covered = rng.random(2) < (config.flip, config.erase)
+    return changed_face(face, size, config, FaceChange.drawn(rng))
+
+
+def changed_face(face: Uint8Array, size: int, config: AugmentationConfig, change: FaceChange) -> Uint8Array:
+    """Do to a face what was drawn for it; see :func:`augment_face`."""
+    draws = change.amounts
+    mirror, covered = change.chances < (config.flip, config.erase)
     warped = cv2.warpAffine(
         face,
         _transform(face.shape[1] / size, face.shape[0] / size, size, config, draws, bool(mirror)),
@@ -36,9 +64,8 @@ def augment_face(face: Uint8Array, size: int, config: AugmentationConfig, rng: n
     bias = 255.0 * config.brightness * draws[5] + 128.0 * (1.0 - gain)
     table = np.clip(gain * np.arange(256) + bias, 0, 255).astype(np.uint8)
     changed = np.asarray(cv2.LUT(warped, table), np.uint8)
-    corner = rng.random(4)
     if covered:
-        _cover(changed, config.erase_side, corner)
+        _cover(changed, config.erase_side, change.corner)
     return changed
 
 

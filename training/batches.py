@@ -19,9 +19,11 @@ import numpy.typing as npt
 from ..core.preprocess import ColorMode, PreprocessSpec, preprocess
 from ..core.resample import bicubic_resize
 from ..datasets import FaceDataset
-from ..datasets.realistic import degrade
-from .augmentation import augment_face
+from ..datasets.realistic import DegradationDraw, degraded_face
+from .augmentation import FaceChange, changed_face
+from .batch_rows import BatchRows
 from .face_variation import AugmentationConfig, DegradationConfig, FaceSizes
+from .mixing import Mixing, blended
 
 Uint8Array = npt.NDArray[np.uint8]
 T = TypeVar("T")
@@ -120,49 +122,70 @@ class BatchPlan:
         """Batches in an epoch; the faces that are left over are others in each epoch."""
         return max(1, len(self.faces) // self.batch_size)
 
-    def batch(self, step: int) -> PairBatch:
-        """Return the batch of a step, counted from 0 over all epochs."""
+    @property
+    def faces_per_step(self) -> int:
+        """Faces in each batch."""
+        return min(self.batch_size, len(self.faces))
+
+    def batch(self, step: int, rows: BatchRows | None = None) -> PairBatch:
+        """Return the batch of a step.
+
+        Everything random is drawn for the whole batch, which takes a tenth of the time, and only the faces that are
+        asked for are made: the rows of a batch are the same whoever asks for them, and for however many at once.
+
+        Args:
+            step: Its number, from 0 over all epochs.
+            rows: Which faces of the batch; None for all.
+        """
         epoch, position = divmod(step, self.steps_per_epoch)
         order = np.random.default_rng([*self.key, 0, epoch]).permutation(len(self.faces))
         chosen = order[position * self.batch_size : (position + 1) * self.batch_size]
+        count, side = len(chosen), self.spec.height
+        wanted = np.arange(count) if rows is None else np.arange(count)[rows.slice]
         rng = np.random.default_rng([*self.key, 1, step])
-        side = self.spec.height
-        full = np.stack([augment_face(self.faces[int(i)], side, self.augmentation, rng) for i in chosen])
-        sizes = draw_sizes(len(chosen), side, self.sizes, rng)
-        targets = self.faces.targets[chosen]
-        if self.augmentation.mix:
-            full, targets = mix_faces(full, targets, self.augmentation.mix, rng)
-        small = small_faces(full, sizes, self.spec)
-        spoilt = np.flatnonzero(rng.random(len(chosen)) < self.degradation.fraction)
-        if len(spoilt):
-            degraded = [degrade(full[i], int(sizes[i]), self.degradation.ranges, rng) for i in spoilt]
-            small[spoilt], _ = preprocess(degraded, self.spec)
+        changes = [FaceChange.drawn(rng) for _ in chosen]
+        sizes = draw_sizes(count, side, self.sizes, rng)
+        mixing = Mixing.drawn(count, self.augmentation.mix, rng) if self.augmentation.mix else None
+
+        def at_full_size(indices: npt.NDArray[np.int64]) -> Uint8Array:
+            pictures = (self.faces[int(chosen[i])] for i in indices)
+            made = zip(pictures, indices, strict=True)
+            return np.stack([changed_face(face, side, self.augmentation, changes[i]) for face, i in made])
+
+        full, targets = at_full_size(wanted), self.faces.targets[chosen[wanted]]
+        if mixing is not None:
+            others = mixing.others[wanted]
+            partners = at_full_size(others), self.faces.targets[chosen[others]]
+            full, targets = blended((full, targets), partners, mixing.own[wanted])
+        small = small_faces(full, sizes[wanted], self.spec)
+        self._spoil(small, full, wanted, sizes, rng)
         return PairBatch(
             full=_to_nchw(full),
             small=small,
-            face_size_px=sizes.astype(np.float32),
-            labels=self.faces.labels[chosen],
+            face_size_px=sizes[wanted].astype(np.float32),
+            labels=self.faces.labels[chosen[wanted]],
             targets=targets,
         )
 
-
-def mix_faces(
-    faces: Uint8Array, targets: npt.NDArray[np.float32], share: float, rng: np.random.Generator
-) -> tuple[Uint8Array, npt.NDArray[np.float32]]:
-    """Blend some faces with others of the batch, and their targets alike; every face stays the larger part of itself.
-
-    Args:
-        faces: uint8 (N, ...).
-        targets: float32 (N, K), rows sum to 1.
-        share: Probability of a face, 0 to 1.
-        rng: Source of randomness.
-    """
-    count = len(faces)
-    own = np.where(rng.random(count) < share, rng.uniform(0.5, 1.0, count), 1.0).astype(np.float32)
-    others = rng.permutation(count)
-    weight = own.reshape(-1, *[1] * (faces.ndim - 1))
-    mixed = np.rint(weight * faces + (1.0 - weight) * faces[others]).astype(np.uint8)
-    return mixed, own[:, None] * targets + (1.0 - own[:, None]) * targets[others]
+    def _spoil(
+        self,
+        small: Uint8Array,
+        full: Uint8Array,
+        wanted: npt.NDArray[np.int64],
+        sizes: npt.NDArray[np.int64],
+        rng: np.random.Generator,
+    ) -> None:
+        """Replace some small faces by what a camera would deliver; ``small`` and ``full`` hold the wanted rows only."""
+        place = {row: position for position, row in enumerate(wanted.tolist())}
+        spoilt, degraded = [], []
+        for row in np.flatnonzero(rng.random(len(sizes)) < self.degradation.fraction).tolist():
+            size = int(sizes[row])
+            draw = DegradationDraw.drawn((size, size, *full.shape[3:]), rng)
+            if row in place:
+                spoilt.append(place[row])
+                degraded.append(degraded_face(full[place[row]], size, self.degradation.ranges, draw))
+        if spoilt:
+            small[spoilt], _ = preprocess(degraded, self.spec)
 
 
 def draw_sizes(count: int, full: int, sizes: FaceSizes, rng: np.random.Generator) -> npt.NDArray[np.int64]:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+
+import torch
 
 from .averaging import WeightAverage
 from .batches import BatchPlan
@@ -11,7 +13,7 @@ from .checkpoint import TrainingState
 from .losses import soft_cross_entropy
 from .models.network import ExpressionNetwork
 from .optimizers import TrainedPart, build_optimizers
-from .run import TensorBatch, TrainingRun, check_finite, run_stage
+from .run import TensorBatch, TrainingRun, check_finite, gradients_of, run_stage
 from .schedule import warmup_cosine
 from .stages import ExtractorConfig
 from .validation import Validation
@@ -42,15 +44,21 @@ def train_extractor(
     state = TrainingState({"network": network, "average": average.module, "best": best}, optimizers.by_name)
     total = config.epochs * plan.steps_per_epoch
 
-    def train_step(step: int, batch: TensorBatch) -> Mapping[str, float]:
+    def train_step(step: int, pieces: Sequence[TensorBatch]) -> Mapping[str, float]:
         factor = warmup_cosine(step, total, config.warmup_fraction)
         optimizers.set_learning_rates(factor)
-        with run.autocast():
-            logits = network(batch.small, batch.face_size_px)
-        loss = soft_cross_entropy(logits.float(), batch.targets, config.label_smoothing).mean()
-        check_finite(loss, step)
         optimizers.zero_grad()
-        loss.backward()  # type: ignore[no-untyped-call]
+        loss = torch.zeros((), device=run.device)
+        for piece in pieces:
+            run.begin(network, STAGE, step, piece.rows)
+            with run.autocast():
+                logits = network(piece.small, piece.face_size_px)
+            mean = soft_cross_entropy(logits.float(), piece.targets, config.label_smoothing).mean()
+            part = piece.rows.share * mean
+            part.backward()  # type: ignore[no-untyped-call]
+            loss += part.detach()
+        run.processes.add_up([loss, *gradients_of(network)])
+        check_finite(loss, step)
         with run.autocast():  # Muon multiplies matrices
             optimizers.step()
         average.update(network, step)

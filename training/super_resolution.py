@@ -8,7 +8,7 @@ all sizes (Jing et al., arXiv 2004.02234).
 from __future__ import annotations
 
 import copy
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -28,7 +28,7 @@ from .losses import (
 from .models.discriminator import Discriminator
 from .models.network import ExpressionNetwork
 from .optimizers import Optimizers, TrainedPart, build_optimizers
-from .run import TensorBatch, TrainingRun, check_finite, decayed_groups, run_stage
+from .run import TensorBatch, TrainingRun, check_finite, decayed_groups, gradients_of, run_stage
 from .schedule import set_learning_rates, warmup_cosine
 from .stages import LossWeights, Reweighting, SuperResolutionConfig
 from .validation import Validation
@@ -107,26 +107,33 @@ class _Stage:
             optimizers["discriminator"] = self.discriminator_optimizer
         self.state = TrainingState(modules, optimizers)
 
-    def step(self, step: int, batch: TensorBatch) -> Mapping[str, float]:
+    def step(self, step: int, pieces: Sequence[TensorBatch]) -> Mapping[str, float]:
         pretraining = step < self.pretrain_steps
         weights = _PRETRAINING if pretraining else self.config.weights
         self._set_learning_rates(step, pretraining)
-        views = self._look(batch)
+        # One look serves both networks where the batch is whole; of several, only one graph is kept at a time.
+        seen = self._look(step, pieces[0]) if len(pieces) == 1 else None
         scalars: dict[str, float] = {}
         if weights.adversarial:
-            scalars["discriminator"] = self._train_discriminator(step, views)
-        terms = self._terms(weights, views, batch)
-        loss = torch.stack([getattr(weights, name) * term for name, term in terms.items()]).sum()
-        check_finite(loss, step)
+            scalars["discriminator"] = self._train_discriminator(step, pieces, seen)
         self.optimizers.zero_grad()
-        loss.backward()  # type: ignore[no-untyped-call]
+        sums: dict[str, Tensor] = {}
+        for piece in pieces:
+            terms = self._terms(weights, seen or self._look(step, piece), piece)
+            loss = torch.stack([getattr(weights, name) * term for name, term in terms.items()]).sum()
+            (piece.rows.share * loss).backward()  # type: ignore[no-untyped-call]
+            for name, term in {"loss": loss, **terms}.items():
+                sums[name] = sums.get(name, torch.zeros_like(term)) + piece.rows.share * term.detach()
+        self.run.processes.add_up([*sums.values(), *gradients_of(self.network)])
+        check_finite(sums["loss"], step)
         with self.run.autocast():  # Muon multiplies matrices
             self.optimizers.step()
         self.average.update(self.network, step)
-        return {"loss": loss.item(), **{name: term.item() for name, term in terms.items()}, **scalars}
+        return {**{name: value.item() for name, value in sums.items()}, **scalars}
 
-    def _look(self, batch: TensorBatch) -> _Views:
+    def _look(self, step: int, batch: TensorBatch) -> _Views:
         network, teacher = self.network, self.teacher
+        self.run.begin(network, STAGE, step, batch.rows)
         with self.run.autocast(), torch.no_grad():
             full_size = torch.full_like(batch.face_size_px, float(teacher.config.input_size))
             full_features = teacher.extract(batch.full, full_size)
@@ -134,7 +141,7 @@ class _Stage:
             full_logits = teacher.classifier.logits_of(full_embedding)
         with self.run.autocast():
             # A frozen extractor needs no graph, and its forward pass is most of the cost.
-            with torch.set_grad_enabled(self.config.train_extractor):
+            with torch.set_grad_enabled(self.config.train_extractor and torch.is_grad_enabled()):
                 small_features = network.extract(batch.small, batch.face_size_px)
             features = network.super_resolve(small_features, batch.face_size_px)
             embedding = network.classifier.embedding(features)
@@ -160,22 +167,35 @@ class _Stage:
             terms["distillation"] = (face_weight * divergence).mean()
         return terms
 
-    def _train_discriminator(self, step: int, views: _Views) -> float:
-        mix = torch.rand(len(views.features), device=views.features.device)
-        config = self.config
-        loss = wgan_div_discriminator_loss(
-            self.discriminator,
-            views.full_features,
-            views.features,
-            mix,
-            k=config.gradient_penalty_k,
-            p=config.gradient_penalty_p,
-        )
-        check_finite(loss, step)
+    def _train_discriminator(self, step: int, pieces: Sequence[TensorBatch], seen: _Views | None) -> float:
         self.discriminator_optimizer.zero_grad(set_to_none=True)
-        loss.backward()  # type: ignore[no-untyped-call]
+        total = torch.zeros((), device=self.run.device)
+        for piece in pieces:
+            views = seen or self._look_only(step, piece)
+            mix = torch.rand(piece.rows.total, device=self.run.device)[piece.rows.slice]
+            part = piece.rows.share * wgan_div_discriminator_loss(
+                self.discriminator,
+                views.full_features,
+                views.features,
+                mix,
+                k=self.config.gradient_penalty_k,
+                p=self.config.gradient_penalty_p,
+            )
+            part.backward()  # type: ignore[no-untyped-call]
+            total += part.detach()
+        self.run.processes.add_up([total, *gradients_of(self.discriminator)])
+        check_finite(total, step)
         self.discriminator_optimizer.step()
-        return loss.item()
+        return total.item()
+
+    @torch.no_grad()
+    def _look_only(self, step: int, batch: TensorBatch) -> _Views:
+        """Look at what will be looked at again, to train on it: the statistics of the network must not move twice."""
+        before = [statistic.clone() for statistic in self.network.buffers()]
+        views = self._look(step, batch)
+        for statistic, value in zip(self.network.buffers(), before, strict=True):
+            statistic.copy_(value)
+        return views
 
     def _set_learning_rates(self, step: int, pretraining: bool) -> None:
         config = self.config

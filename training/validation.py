@@ -12,6 +12,7 @@ from torch import nn
 from ..core.preprocess import PreprocessSpec, preprocess
 from ..datasets import FaceDataset
 from .batches import TrainingFaces, small_faces
+from .distributed import ALONE, Processes
 
 _BATCH = 128
 
@@ -19,16 +20,26 @@ _BATCH = 128
 class Validation:
     """A fixed set of validation faces, prepared once at every size.
 
+    Processes that train together share the work by batches: each face is judged in the batch, and by the very
+    arithmetic, in which a single process judges it.
+
     Args:
         dataset: The validation split.
         spec: The model's preprocessing.
         sizes: Native face sizes in pixels.
         max_faces: Faces to look at, spread evenly over the data set.
         device: Where the network is.
+        processes: Who train it together.
     """
 
     def __init__(
-        self, dataset: FaceDataset, spec: PreprocessSpec, sizes: Sequence[int], max_faces: int, device: torch.device
+        self,
+        dataset: FaceDataset,
+        spec: PreprocessSpec,
+        sizes: Sequence[int],
+        max_faces: int,
+        device: torch.device,
+        processes: Processes = ALONE,
     ) -> None:
         faces = TrainingFaces(dataset, spec, soft_labels=False)
         chosen = np.unique(np.linspace(0, len(dataset) - 1, min(max_faces, len(dataset))).astype(np.int64))
@@ -36,6 +47,7 @@ class Validation:
         self._labels = faces.labels[chosen]
         self._batches = {size: small_faces(full, np.full(len(full), size, np.int64), spec) for size in sizes}
         self._device = device
+        self._processes = processes
 
     def accuracies(self, network: nn.Module) -> dict[str, float]:
         """Return the accuracy at each size, from 0 to 1, under ``accuracy_12px``, and their ``mean_accuracy``.
@@ -45,21 +57,26 @@ class Validation:
         """
         training = network.training
         network.eval()
+        right = torch.tensor([self._right(network, size) for size in self._batches], device=self._device)
+        self._processes.add_up([right])
         found = {
-            f"accuracy_{size}px": float((self._predict(network, batch, size) == self._labels).mean())
-            for size, batch in self._batches.items()
+            f"accuracy_{size}px": count / len(self._labels)
+            for size, count in zip(self._batches, right.tolist(), strict=True)
         }
         network.train(training)
         return {**found, "mean_accuracy": float(np.mean(list(found.values())))}
 
     @torch.inference_mode()
-    def _predict(self, network: nn.Module, batch: npt.NDArray[np.uint8], size: int) -> npt.NDArray[np.int64]:
-        found = []
-        for start in range(0, len(batch), _BATCH):
-            faces = torch.from_numpy(batch[start : start + _BATCH]).to(self._device)
+    def _right(self, network: nn.Module, size: int) -> int:
+        """Return how many of this process's faces are read right."""
+        right = 0
+        first, step = self._processes.rank * _BATCH, self._processes.count * _BATCH
+        for start in range(first, len(self._labels), step):
+            faces = torch.from_numpy(self._batches[size][start : start + _BATCH]).to(self._device)
             sizes = torch.full((len(faces),), float(size), device=self._device)
-            found.append(network(faces, sizes).argmax(dim=1).cpu().numpy())
-        return np.concatenate(found)
+            found = network(faces, sizes).argmax(dim=1).cpu().numpy()
+            right += int((found == self._labels[start : start + _BATCH]).sum())
+        return right
 
 
 def _at_input_size(faces: list[npt.NDArray[np.uint8]], spec: PreprocessSpec) -> npt.NDArray[np.uint8]:

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
+import time
+from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
-from safetensors.numpy import save_file
+from safetensors.numpy import load_file, save_file
 
 from fsrfer.cli.launch import exit_code_of, load_app
 from fsrfer.cli.train import _parse_epochs
@@ -87,6 +90,60 @@ def test_evaluate_without_the_graph_says_how_to_make_it(place):
     assert done.stderr.endswith("has no onnx-fp32. Next: fsrfer-export onnx bundle\n")
 
 
+def together(*words: str, cwd) -> subprocess.Popen[str]:
+    """Start two processes as the documentation says, by the console script of this environment."""
+    program = Path(sys.executable).with_name("fsrfer-train")
+    torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", "--no-python"]
+    return subprocess.Popen(
+        [*torchrun, program, "fit", "--data", "folder:faces", "--recipe", "tiny.toml", *words],
+        cwd=cwd,
+        env={**os.environ, "OMP_NUM_THREADS": "1", "COLUMNS": "160"},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+@pytest.mark.slow
+def test_torchrun_trains_the_same_bundle_with_two_processes(place):
+    with together("--output", "two", cwd=place) as running:
+        told, problems = running.communicate(timeout=120)
+    assert running.returncode == 0, problems
+    assert told.count("fsrfer-tiny on the test split") == 1
+    assert problems.count("wrote two") == 1
+    assert sorted(path.name for path in (place / "two").iterdir()) == sorted(
+        path.name for path in (place / "bundle").iterdir()
+    )
+    one, two = (json.loads((place / name / "bundle.json").read_text()) for name in ("bundle", "two"))
+    assert (one["provenance"]["processes"], two["provenance"]["processes"]) == (1, 2)
+    left, right = (load_file(place / name / "weights.safetensors") for name in ("bundle", "two"))
+    assert left.keys() == right.keys()
+    for name, value in left.items():
+        np.testing.assert_allclose(value.astype(float), right[name].astype(float), atol=2e-3, err_msg=name)
+
+
+@pytest.mark.slow
+def test_an_interrupt_ends_both_processes_and_the_same_command_goes_on(place):
+    words = ("--output", "interrupted", "--epochs", "4000,1")
+    with together(*words, cwd=place) as running:
+        while not (place / "interrupted" / "checkpoints" / "extractor.safetensors").is_file():
+            assert running.poll() is None, running.stderr.read()
+            time.sleep(0.05)
+        running.send_signal(signal.SIGINT)
+        told, problems = running.communicate(timeout=60)
+    assert running.returncode != 0
+    assert "on the test split" not in told
+    # Both pipes are at their end, so nobody who held them lives. What is left is a whole checkpoint, and no bundle.
+    assert not (place / "interrupted" / "bundle.json").exists()
+    kept = load_file(place / "interrupted" / "checkpoints" / "extractor.safetensors")
+    assert any(name.startswith("optimizer/") for name in kept)
+    with together(*words, "--seed", "1", cwd=place) as running:
+        _, problems = running.communicate(timeout=120)
+    assert running.returncode == 1
+    assert all(f"error: process {rank} of 2: checkpoint " in problems for rank in (0, 1))
+    assert "belongs to another run" in problems
+
+
 def test_showcase_draws_a_picture(place):
     words = (
         "showcase",
@@ -117,6 +174,11 @@ def test_recipes_are_listed(place):
     ("words", "code", "told"),
     [
         (("fit", "--data", "folder:nowhere", "--output", "x"), 1, "nowhere"),
+        (
+            ("fit", "--data", "folder:faces", "--recipe", "tiny.toml", "--output", "x", "--pieces", "9"),
+            2,
+            "9 pieces and 1 processes; found 8 faces in a batch",
+        ),
         (("fit", "--data", "faces", "--output", "x"), 2, "folder:faces"),
         (("fit", "--data", "folder:faces", "--recipe", "bogus", "--output", "x"), 1, "no recipe 'bogus'"),
         (("fit", "--data", "folder:faces", "--epochs", "many", "--output", "x"), 2, "--epochs cannot be read"),

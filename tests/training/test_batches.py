@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 
 from fsrfer.core import ColorMode, PreprocessSpec, bicubic_resize, preprocess
-from fsrfer.training.batches import BatchPlan, TrainingFaces, draw_sizes, mix_faces, prefetched, small_faces
+from fsrfer.training.batches import BatchPlan, TrainingFaces, draw_sizes, prefetched, small_faces
 from fsrfer.training.face_variation import AugmentationConfig, DegradationConfig, FaceSizes
+from fsrfer.training.mixing import Mixing, blended
 
 GRAY = PreprocessSpec(16, 16, ColorMode.GRAY)
 
@@ -141,6 +142,11 @@ def test_degradation_spoils_its_share_of_the_small_faces_and_no_full_size_one(ma
     assert changed[1].all()
     assert 6 <= changed[0].sum() <= 26
     np.testing.assert_array_equal(batch(0.5).small, some.small)
+
+
+def mix_faces(faces, targets, share, rng):
+    mixing = Mixing.drawn(len(faces), share, rng)
+    return blended((faces, targets), (faces[mixing.others], targets[mixing.others]), mixing.own)
 
 
 class TestMixing:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import torch
@@ -72,7 +72,8 @@ def train_restoration(
     state = TrainingState({"network": model, "average": average.module, "best": best}, {"network": optimizer})
     total = config.epochs * plan.steps_per_epoch
 
-    def train_step(step: int, batch: TensorBatch) -> Mapping[str, float]:
+    def train_step(step: int, pieces: Sequence[TensorBatch]) -> Mapping[str, float]:
+        (batch,) = pieces  # nothing is divided in a comparison
         set_learning_rates(optimizer, warmup_cosine(step, total, 0.05))
         with run.autocast():
             restored = model.restoration(batch.small.float() / 255.0)
