@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
@@ -17,6 +18,14 @@ from .range_methods import Grid, Ranges, select_ranges
 
 if TYPE_CHECKING:
     import onnx
+
+_LEAST_DEPTH = 16
+"""Products in a sum below which a first convolution stays in float on CPUs.
+
+Their instructions add four products of 8 bits at a time and want whole rows of them: the first convolution of a grey
+face (nine products) took 3.2 ms in INT8 and 0.5 in float, a tenth of the whole network, and was the layer that INT8
+harmed most (docs/engines.md).
+"""
 
 INT8_KINDS = (ArtifactKind.ONNX_INT8_TENSORRT, ArtifactKind.ONNX_INT8_CPU)
 
@@ -63,7 +72,7 @@ class Int8Builder:
             kind: :data:`INT8_KINDS`: for TensorRT or for CPUs.
             keep: Names of nodes that stay in floating point, with the ReLUs behind them.
         """
-        kept = self._with_activations(keep)
+        kept = self._with_activations({*keep, *self._shallow(kind)})
         compute = tuple(name for name in self.plan.compute if name not in kept)
         elementwise = tuple(name for name in self.plan.elementwise if name not in kept)
         skips = self.plan.residual_skips if not kept else residual_skips(self.model, compute, elementwise)
@@ -74,11 +83,27 @@ class Int8Builder:
         if kind is ArtifactKind.ONNX_INT8_TENSORRT:
             return self.plan.compute
         rectifiers = {node.name for node in self.model.graph.node if node.op_type == "Relu"}
-        return (*self.plan.compute, *(name for name in self.plan.elementwise if name not in rectifiers))
+        left_out = {*rectifiers, *self._shallow(kind)}
+        return tuple(name for name in (*self.plan.compute, *self.plan.elementwise) if name not in left_out)
 
     def build_only(self, kind: ArtifactKind, layer: str) -> onnx.ModelProto:
         """Return a graph with one node in INT8 and all others in floating point."""
         return self.build(kind, set(self.layers(kind)) - {layer})
+
+    def _shallow(self, kind: ArtifactKind) -> set[str]:
+        """Return the convolutions that come first and sum up too little to pay in INT8 on a CPU."""
+        if kind is not ArtifactKind.ONNX_INT8_CPU:
+            return set()
+        depths = {tensor.name: math.prod(tensor.dims[1:]) for tensor in self.model.graph.initializer}
+        shallow: set[str] = set()
+        behind_weights: set[str] = set()
+        for node in self.model.graph.node:
+            is_first = behind_weights.isdisjoint(node.input)
+            if node.name in self.plan.compute and is_first and depths[node.input[1]] < _LEAST_DEPTH:
+                shallow.add(node.name)
+            if node.name in self.plan.compute or not is_first:
+                behind_weights.update(node.output)
+        return shallow
 
     def _with_activations(self, keep: Collection[str]) -> set[str]:
         kept = set(keep)

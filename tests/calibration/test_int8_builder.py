@@ -8,7 +8,8 @@ import pytest
 from fsrfer.calibration import CalibrationSet, Int8Config
 from fsrfer.calibration.int8_builder import INT8_KINDS, Int8Builder
 from fsrfer.calibration.quantization_report import logits_of, quantized_nodes, sqnr_db
-from fsrfer.core import ArtifactKind, GraphSpec, PreprocessSpec
+from fsrfer.core import ArtifactKind, ColorMode, GraphSpec, PreprocessSpec
+from fsrfer.datasets import InMemoryFaces
 from fsrfer.runtime import OnnxRuntimeRunner
 
 NAMES = GraphSpec(face_size_input="face_size")
@@ -36,6 +37,27 @@ def test_everything_is_quantised_unless_it_is_kept(builder, kind):
     assert len(quantized_nodes(builder.build(kind))[0]) == 6
     kept = quantized_nodes(builder.build(kind, {"conv_a1", "conv_b2"}))[1]
     assert {"conv_a1", "conv_b2"} <= set(kept)
+
+
+@pytest.mark.parametrize(("kind", "is_kept"), [(CPU, True), (TENSORRT, False)])
+def test_a_first_convolution_of_few_products_stays_in_float_on_cpus(networks, kind, is_kept):
+    rng = np.random.default_rng(0)
+    grey = InMemoryFaces(
+        name="grey",
+        split="train",
+        labels=("neutral", "happiness"),
+        images=rng.integers(0, 256, (40, 24, 24), dtype=np.uint8),
+        label_indices=np.arange(40) % 2,
+        sample_ids=[str(number) for number in range(40)],
+    )
+    spec = PreprocessSpec(height=24, width=24, color=ColorMode.GRAY)
+    drawn = CalibrationSet.draw(grey, spec, samples=40, sizes=(24, 12), seed=0)
+    model = networks.residual_model(channels=1)
+    whole = Int8Builder.measured(model, GraphSpec(), drawn, Int8Config(samples=40, sizes=(24, 12)))
+    quantized, kept = quantized_nodes(whole.build(kind))
+    assert ("conv_stem" in kept) is is_kept
+    assert ("conv_stem" in whole.layers(kind)) is not is_kept
+    assert {"conv_a1", "conv_a2", "conv_b1", "conv_b2", "conv_b_shortcut"} <= set(quantized)
 
 
 @pytest.mark.parametrize("kind", INT8_KINDS)
