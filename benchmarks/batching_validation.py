@@ -1,0 +1,202 @@
+"""The simulation against the real server: what its runs take is measured, then load is offered to both.
+
+Server and load generator share this machine, and what a run takes depends on how busy both are. So each load point is
+rehearsed: other requests come at the same rate, and the server's own trace tells what each of their runs took. These
+times, and nothing of the load point itself but its arrivals, go into the simulation. The model runs in one thread,
+which leaves another core to the generator and the protocol.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+import sys
+import tempfile
+from collections.abc import Callable
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from batching_model import Batcher, ServiceTime, simulate
+from fleet_load import Crowd
+from google.protobuf import text_format
+from service_times import from_runs
+from triton_load import Asked, TritonLoad
+from triton_server import TritonServer, prepare
+from triton_trace import Runs, Traced, read_trace, runs_of, trace_arguments
+from tritonclient.grpc import model_config_pb2
+
+from fsrfer.core import ModelBundle, Precision
+from fsrfer.core.schema import to_mapping
+from fsrfer.export.triton import TritonOptions, export_repository
+from fsrfer.runtime import default_bundle_path
+
+SHARES = (0.3, 0.6, 0.85)
+TOLERANCE = 0.2
+COMPARED = ("mean_batch_faces", "faces_per_s", "p50_ms", "p99_ms")
+
+Arrivals = tuple[np.ndarray, np.ndarray]
+Draw = Callable[[float, float, np.random.Generator], Arrivals]
+
+
+@dataclass(frozen=True)
+class Point:
+    """A load point.
+
+    Attributes:
+        share: Of the capacity that was offered.
+        offered: Moments and faces.
+        rehearsed: What came of other requests at the same rate, before.
+        asked: What came of these.
+    """
+
+    share: float
+    offered: Arrivals
+    rehearsed: Asked
+    asked: Asked
+
+
+def validate(
+    bundle: Path | None, precision: Precision, batcher: Batcher, crowd: Crowd, draw: Draw, *, seconds: float, seed: int
+) -> dict:
+    """Offer the same requests to the server and to the simulation.
+
+    Args:
+        bundle: What is served; None for the model that comes with fsrfer.
+        precision: Number format.
+        batcher: The server's configuration, of a single instance.
+        crowd: Faces of a request.
+        draw: Draws arrivals: of faces a second, over so many seconds, with random numbers.
+        seconds: Time of each load point; the whole takes eight times as long.
+        seed: Of the arrivals.
+
+    Returns:
+        The capacity, the load points, and whether all of them agree.
+    """
+    options = TritonOptions(
+        precision=precision,
+        max_batch=batcher.max_batch,
+        instances=batcher.instances,
+        threads=1,
+        latency_budget_ms=60_000.0,
+        queue_delay_us=round(1e6 * batcher.queue_delay_s),
+    )
+    rng = np.random.default_rng(seed)
+    with tempfile.TemporaryDirectory() as folder:
+        repository, trace = Path(folder, "repository"), Path(folder, "trace.json")
+        exported = export_repository(ModelBundle.load(bundle or default_bundle_path()), repository, options)
+        configure(repository / exported.name / "config.pbtxt", batcher)
+        log = Path(folder, "log")
+        with (
+            TritonServer(repository, trace_arguments(trace), log=log, folder=prepare()) as server,
+            closing(TritonLoad(server.grpc_address, exported.name, crowd.people)) as load,
+        ):
+            busiest, points = _measure(load, crowd, batcher, draw, seconds, rng)
+        traced = read_trace(trace)
+    rows = [_compare(point, busiest, traced, batcher) for point in points]
+    return {
+        "batcher": to_mapping(batcher),
+        "capacity_faces_per_s": round(_capacity(busiest), 1),
+        "points": rows,
+        "agrees": all(row["agrees"] for row in rows),
+    }
+
+
+def configure(path: Path, batcher: Batcher) -> None:
+    """Write the limits of a queue into an exported configuration; none where there are none."""
+    config = text_format.Parse(path.read_text(encoding="utf-8"), model_config_pb2.ModelConfig())
+    config.dynamic_batching.ClearField("default_queue_policy")
+    if batcher.has_policy:
+        policy = config.dynamic_batching.default_queue_policy
+        policy.max_queue_size = batcher.max_queue or 0
+        policy.default_timeout_microseconds = round(1e6 * (batcher.timeout_s or 0.0))
+    path.write_text(text_format.MessageToString(config), encoding="utf-8")
+
+
+def _measure(
+    load: TritonLoad, crowd: Crowd, batcher: Batcher, draw: Draw, seconds: float, rng: np.random.Generator
+) -> tuple[Asked, list[Point]]:
+    drawn = crowd.draw(4096, rng)
+    supply = itertools.cycle(drawn[drawn > 0].tolist())
+    full = max(math.ceil(2.5 * batcher.max_batch / crowd.mean_faces), 8)  # requests under way that fill every batch
+    load.in_flight(full, supply, 1.0)  # warm
+    busiest = load.in_flight(full, supply, seconds)
+    points = []
+    for share in SHARES:
+        rate = share * _capacity(busiest)
+        print(f"{share:.0%} of capacity: {rate:.0f} faces/s", file=sys.stderr, flush=True)
+        rehearsed = load.at(*draw(rate, seconds, rng))
+        offered = draw(rate, seconds, rng)
+        points.append(Point(share, offered, rehearsed, load.at(*offered)))
+    return busiest, points
+
+
+def _capacity(busiest: Asked) -> float:
+    return busiest.account.faces / busiest.seconds
+
+
+def _compare(point: Point, busiest: Asked, traced: dict[int, Traced], batcher: Batcher) -> dict:
+    rehearsal = runs_of(traced, point.rehearsed.first, point.rehearsed.faces, batcher.queue_delay_s)
+    service = _service(rehearsal, runs_of(traced, busiest.first, busiest.faces, batcher.queue_delay_s))
+    beside_s = _beside_the_server(point.rehearsed, traced)
+    overhead_s = np.random.default_rng(1).choice(beside_s, len(point.offered[0]))
+    simulated = simulate(*point.offered, batcher, service, overhead_s=overhead_s)
+    figures = simulated.figures(point.asked.seconds, batcher.instances)
+    measured = _figures(point.asked)
+    ratios = {name: figures[name] / measured[name] for name in COMPARED}
+    own = runs_of(traced, point.asked.first, point.asked.faces, batcher.queue_delay_s)
+    return {
+        "share_of_capacity": point.share,
+        "requests": len(point.asked.latency_s),
+        "measured": _rounded(measured),
+        "simulated": _rounded(figures),
+        "simulated_over_measured": _rounded(ratios),
+        "agrees": all(abs(ratio - 1.0) <= TOLERANCE for ratio in ratios.values()),
+        # Why they differ, where they do: whether the machine was the same in rehearsal and load point.
+        "run_ms_a_face": {
+            "rehearsed": round(1e3 * float(np.sum(rehearsal.seconds) / np.sum(rehearsal.faces)), 3),
+            "measured": round(1e3 * float(np.sum(own.seconds) / np.sum(own.faces)), 3),
+        },
+        "gap_ms": round(1e3 * service.gap_s, 3),
+        "overhead_ms": round(1e3 * float(np.median(beside_s)), 3),
+        "sent_late_p99_ms": round(1e3 * float(np.percentile(point.asked.late_s, 99)), 2),
+        "failures": point.asked.failures,
+    }
+
+
+def _service(rehearsal: Runs, busiest: Runs) -> ServiceTime:
+    """Return what runs take; sizes that the rehearsal did not come to are those of full batches."""
+    beyond = busiest.faces > rehearsal.faces.max()
+    gaps_s = rehearsal.gaps_s if len(rehearsal.gaps_s) else busiest.gaps_s
+    return from_runs(
+        np.concatenate([rehearsal.faces, busiest.faces[beyond]]),
+        np.concatenate([rehearsal.seconds, busiest.seconds[beyond]]),
+        gap_s=float(np.median(gaps_s)) if len(gaps_s) else 0.0,
+    )
+
+
+def _beside_the_server(asked: Asked, traced: dict[int, Traced]) -> np.ndarray:
+    """Return the part of each latency that is neither queue nor run: client, network, protocol."""
+    spans = [traced.get(asked.first + number) for number in range(len(asked.latency_s))]
+    inside_s = np.array([math.nan if span is None else span.ended_s - span.queued_s for span in spans])
+    beside_s = asked.latency_s - inside_s
+    return beside_s[~np.isnan(beside_s)]
+
+
+def _figures(asked: Asked) -> dict[str, float]:
+    account, known_s = asked.account, asked.latency_s[~np.isnan(asked.latency_s)]
+    p50_s, p95_s, p99_s = np.percentile(known_s, (50, 95, 99))
+    return {
+        "mean_batch_faces": account.faces / account.runs,
+        "mean_batch_requests": account.requests / account.runs,
+        "faces_per_s": account.faces / asked.seconds,
+        "p50_ms": 1e3 * float(p50_s),
+        "p95_ms": 1e3 * float(p95_s),
+        "p99_ms": 1e3 * float(p99_s),
+        "rejected_share": 1.0 - len(known_s) / len(asked.latency_s),
+    }
+
+
+def _rounded(figures: dict[str, float]) -> dict[str, float]:
+    return {name: round(value, 3) for name, value in figures.items()}
