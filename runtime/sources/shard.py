@@ -56,7 +56,7 @@ class Shard:
             raise SourceError(
                 f"shard {self.index}/{self.count} has no source",
                 expected="more sources than shards, many more: names decide which source goes where",
-                found=f"{len(specs)} sources in all",
+                found=f"sources in all: {len(specs)}",
                 fix="start fewer boxes, and give --shard their number",
             )
         return own

@@ -30,15 +30,22 @@ def test_assignments_never_change():
 @given(NAMES, st.integers(1, 40))
 def test_every_source_has_exactly_one_box(names, count):
     specs = specs_of(names)
-    found = []
-    for index in range(count):
-        try:
-            found.append(Shard(index, count).select(specs))
-        except SourceError as problem:
-            assert "has no source" in str(problem)
+    used = {shard_of(name, count) for name in names}
+    found = [Shard(index, count).select(specs) for index in used]
     assert Counter(spec for own in found for spec in own) == Counter(specs)
     for own in found:
         assert list(own) == sorted(own, key=specs.index)
+
+
+def test_a_box_without_sources_is_an_error():
+    own = shard_of("hall", 2)
+    assert len(Shard(own, 2).select(specs_of(["hall"]))) == 1
+    with pytest.raises(SourceError, match="has no source"):
+        Shard(1 - own, 2).select(specs_of(["hall"]))
+
+
+def test_names_that_are_no_unicode_have_a_box():
+    assert shard_of("\udcff.mp4", 4) in range(4)
 
 
 @given(st.text(), st.integers(1, 5000))
