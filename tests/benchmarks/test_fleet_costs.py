@@ -39,5 +39,5 @@ def test_work_is_the_same_wherever_it_is_done(costs):
 
 def test_crops_cost_less_than_video(costs):
     split, central = (costs.CROWD.needs(place, 1) for place in (costs.Placement.SPLIT, costs.Placement.CENTRAL))
-    assert split["uplink_mbit_per_s"] == pytest.approx(8 * 48 * (48 * 48 + 132) / 1e6)
+    assert split["uplink_mbit_per_s"] == pytest.approx(8 * 48 * (48 * 48 + 136) / 1e6)
     assert split["uplink_mbit_per_s"] < central["uplink_mbit_per_s"] == 4.0
