@@ -160,6 +160,7 @@ def simulate(
     service: ServiceTime,
     *,
     overhead_s: float | Array = 0.0,
+    factors: Array | None = None,
     seed: int = 0,
 ) -> Simulated:
     """Offer requests to a server.
@@ -170,14 +171,18 @@ def simulate(
         batcher: The server.
         service: How long its runs take.
         overhead_s: What client, network and protocol add to latencies: one for all, or float64 (N,).
-        seed: Of the spread of times.
+        factors: For each request, time over mean time of a run that it is the first of: float64 (N,); None draws them
+            from the spread that was measured.
+        seed: Of that.
 
     Raises:
         ValueError: Moments fall, or a request has no face or more than a batch may have.
     """
     if np.any(np.diff(arrivals_s) < 0) or np.any(faces < 1) or np.any(faces > batcher.max_batch):
         raise ValueError("requests have to come in order, with 1 face to as many as fit into a batch")
-    result = _Simulation(arrivals_s.tolist(), faces.tolist(), batcher, service, seed).run()
+    if factors is None:
+        factors = service.factors(len(arrivals_s), np.random.default_rng(seed))
+    result = _Simulation(arrivals_s.tolist(), faces.tolist(), batcher, service, factors.tolist()).run()
     result.latency_s += overhead_s
     return result
 
@@ -202,12 +207,12 @@ class _Simulation:
         faces: Sequence[int],
         batcher: Batcher,
         service: ServiceTime,
-        seed: int,
+        factors: Sequence[float],
     ) -> None:
         self._arrivals_s, self._faces, self._batcher = arrivals_s, faces, batcher
         self._gap_s = service.gap_s
         self._means_s = service.means(batcher.max_batch).tolist()
-        self._factors = service.factors(len(arrivals_s), np.random.default_rng(seed)).tolist()
+        self._factors = factors
         self._queue: deque[int] = deque()
         self._queued_faces = 0
         self._busy_until_s: list[float] = []  # a heap
@@ -339,7 +344,7 @@ class _Simulation:
 
     def _start(self, payload: _Payload, now: float) -> None:
         result = self._result
-        run_s = self._means_s[payload.faces] * self._factors[len(result.batch_faces)]
+        run_s = self._means_s[payload.faces] * self._factors[payload.requests[0]]
         for request in payload.requests:
             result.begun_s[request] = now
             result.latency_s[request] = now + run_s - self._arrivals_s[request]

@@ -2,7 +2,8 @@
 
 Server and load generator share this machine, and what a run takes depends on how busy both are. So each load point is
 rehearsed: other requests come at the same rate, and the server's own trace tells what each of their runs took. These
-times, and nothing of the load point itself but its arrivals, go into the simulation. The model runs in one thread,
+times, and nothing of the load point itself but its arrivals, go into the simulation. It is also replayed with the times
+of its own runs and requests: what differs then is the batcher alone, and not the machine. The model runs in one thread,
 which leaves another core to the generator and the protocol.
 """
 
@@ -18,7 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from batching_model import Batcher, ServiceTime, simulate
+from batching_model import Batcher, ServiceTime, Simulated, simulate
 from fleet_load import Crowd
 from google.protobuf import text_format
 from service_times import from_runs
@@ -140,18 +141,21 @@ def _compare(point: Point, busiest: Asked, traced: dict[int, Traced], batcher: B
     rehearsal = runs_of(traced, point.rehearsed.first, point.rehearsed.faces, batcher.queue_delay_s)
     service = _service(rehearsal, runs_of(traced, busiest.first, busiest.faces, batcher.queue_delay_s))
     beside_s = _beside_the_server(point.rehearsed, traced)
+    beside_s = beside_s[~np.isnan(beside_s)]
     overhead_s = np.random.default_rng(1).choice(beside_s, len(point.offered[0]))
     simulated = simulate(*point.offered, batcher, service, overhead_s=overhead_s)
+    own = runs_of(traced, point.asked.first, point.asked.faces, batcher.queue_delay_s)
     figures = simulated.figures(point.asked.seconds, batcher.instances)
+    replayed = _replay(point, own, traced, batcher).figures(point.asked.seconds, batcher.instances)
     measured = _figures(point.asked)
     ratios = {name: figures[name] / measured[name] for name in COMPARED}
-    own = runs_of(traced, point.asked.first, point.asked.faces, batcher.queue_delay_s)
     return {
         "share_of_capacity": point.share,
         "requests": len(point.asked.latency_s),
         "measured": _rounded(measured),
         "simulated": _rounded(figures),
         "simulated_over_measured": _rounded(ratios),
+        "replayed_over_measured": _rounded({name: replayed[name] / measured[name] for name in COMPARED}),
         "agrees": all(abs(ratio - 1.0) <= TOLERANCE for ratio in ratios.values()),
         # Why they differ, where they do: whether the machine was the same in rehearsal and load point.
         "run_ms_a_face": {
@@ -176,12 +180,20 @@ def _service(rehearsal: Runs, busiest: Runs) -> ServiceTime:
     )
 
 
+def _replay(point: Point, own: Runs, traced: dict[int, Traced], batcher: Batcher) -> Simulated:
+    """Simulate the load point with the times that its own runs took."""
+    service = _service(own, own)
+    ratios = own.seconds / service.means(int(own.faces.max()))[own.faces]
+    factors = np.where(own.of_request >= 0, ratios[own.of_request], 1.0)
+    beside_s = np.nan_to_num(_beside_the_server(point.asked, traced))
+    return simulate(*point.offered, batcher, service, overhead_s=beside_s, factors=factors)
+
+
 def _beside_the_server(asked: Asked, traced: dict[int, Traced]) -> np.ndarray:
-    """Return the part of each latency that is neither queue nor run: client, network, protocol."""
+    """Return the part of each latency that is neither queue nor run: client, network, protocol; nan without answer."""
     spans = [traced.get(asked.first + number) for number in range(len(asked.latency_s))]
     inside_s = np.array([math.nan if span is None else span.ended_s - span.queued_s for span in spans])
-    beside_s = asked.latency_s - inside_s
-    return beside_s[~np.isnan(beside_s)]
+    return asked.latency_s - inside_s
 
 
 def _figures(asked: Asked) -> dict[str, float]:

@@ -38,11 +38,13 @@ class Runs:
     Attributes:
         faces: Of each run: int64 (N,).
         seconds: Time of each run: float64 (N,).
+        of_request: Run of each request, by its place; -1 where it was not run: int64 (K,).
         gaps_s: Times between a run and the next whose requests were due when the first began: float64 (M,).
     """
 
     faces: np.ndarray
     seconds: np.ndarray
+    of_request: np.ndarray
     gaps_s: np.ndarray
 
 
@@ -88,8 +90,12 @@ def runs_of(trace: dict[int, Traced], first: int, faces: np.ndarray, delay_s: fl
         for (last_begun_s, ended_s), (begun_s, _), next_due_s in zip(spans, spans[1:], due_s[1:], strict=False)
         if next_due_s < last_begun_s
     ]
+    of_request = np.full(len(faces), -1)
+    for place, span in enumerate(spans):
+        of_request[together[span]] = place
     return Runs(
         faces=np.array([int(np.sum(faces[together[span]])) for span in spans]),
         seconds=np.array([ended_s - begun_s for begun_s, ended_s in spans]),
+        of_request=of_request,
         gaps_s=np.array(gaps),
     )

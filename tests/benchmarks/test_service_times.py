@@ -81,5 +81,6 @@ def test_requests_of_a_trace_are_put_into_runs(trace, tmp_path):
     assert sorted(read) == [7, 8, 9, 10]
     runs = trace.runs_of(read, 7, np.array([1, 2, 3, 4, 5]), delay_s=0.0)
     assert runs.faces.tolist() == [3, 3, 4]
+    assert runs.of_request.tolist() == [0, 0, 1, 2, -1]
     np.testing.assert_allclose(runs.seconds, [0.010, 0.004, 0.005])
     np.testing.assert_allclose(runs.gaps_s, [0.001])
