@@ -1,10 +1,10 @@
 """The simulation against the real server: what its runs take is measured, then load is offered to both.
 
 Server and load generator share this machine, and what a run takes depends on how busy both are. So each load point is
-rehearsed: other requests come at the same rate, and the server's own trace tells what each of their runs took. These
-times, and nothing of the load point itself but its arrivals, go into the simulation. It is also replayed with the times
-of its own runs and requests: what differs then is the batcher alone, and not the machine. The model runs in one thread,
-which leaves another core to the generator and the protocol.
+rehearsed, before and after: other requests come at the same rate, and the server's own trace tells what each of their
+runs took. These times, and nothing of the load point itself but its arrivals, go into the simulation. It is also
+replayed with the times of its own runs and requests: what differs then is the batcher alone, and not the machine. The
+model runs in one thread, which leaves another core to the generator and the protocol.
 """
 
 from __future__ import annotations
@@ -13,16 +13,16 @@ import itertools
 import math
 import sys
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from batching_model import Batcher, ServiceTime, Simulated, simulate
+from batching_model import Batcher, Simulated, simulate
 from fleet_load import Crowd
 from google.protobuf import text_format
-from service_times import from_runs
+from service_times import ServiceTime, from_runs
 from triton_load import Asked, TritonLoad
 from triton_server import TritonServer, prepare
 from triton_trace import Runs, Traced, read_trace, runs_of, trace_arguments
@@ -48,13 +48,14 @@ class Point:
     Attributes:
         share: Of the capacity that was offered.
         offered: Moments and faces.
-        rehearsed: What came of other requests at the same rate, before.
+        rehearsed: What came of other requests at the same rate, before and after: a machine that gets slower or faster
+            meanwhile is met in the middle.
         asked: What came of these.
     """
 
     share: float
     offered: Arrivals
-    rehearsed: Asked
+    rehearsed: tuple[Asked, Asked]
     asked: Asked
 
 
@@ -127,9 +128,11 @@ def _measure(
     for share in SHARES:
         rate = share * _capacity(busiest)
         print(f"{share:.0%} of capacity: {rate:.0f} faces/s", file=sys.stderr, flush=True)
-        rehearsed = load.at(*draw(rate, seconds, rng))
+        before = load.at(*draw(rate, seconds / 2, rng))
         offered = draw(rate, seconds, rng)
-        points.append(Point(share, offered, rehearsed, load.at(*offered)))
+        asked = load.at(*offered)
+        after = load.at(*draw(rate, seconds / 2, rng))
+        points.append(Point(share, offered, (before, after), asked))
     return busiest, points
 
 
@@ -138,30 +141,29 @@ def _capacity(busiest: Asked) -> float:
 
 
 def _compare(point: Point, busiest: Asked, traced: dict[int, Traced], batcher: Batcher) -> dict:
-    rehearsal = runs_of(traced, point.rehearsed.first, point.rehearsed.faces, batcher.queue_delay_s)
-    service = _service(rehearsal, runs_of(traced, busiest.first, busiest.faces, batcher.queue_delay_s))
-    beside_s = _beside_the_server(point.rehearsed, traced)
+    def runs(asked: Asked) -> Runs:
+        return runs_of(traced, asked.first, asked.faces, batcher.queue_delay_s)
+
+    rehearsed, own = [runs(part) for part in point.rehearsed], runs(point.asked)
+    service = _service(rehearsed, runs(busiest))
+    beside_s = np.concatenate([_beside_the_server(part, traced) for part in point.rehearsed])
     beside_s = beside_s[~np.isnan(beside_s)]
     overhead_s = np.random.default_rng(1).choice(beside_s, len(point.offered[0]))
     simulated = simulate(*point.offered, batcher, service, overhead_s=overhead_s)
-    own = runs_of(traced, point.asked.first, point.asked.faces, batcher.queue_delay_s)
-    figures = simulated.figures(point.asked.seconds, batcher.instances)
-    replayed = _replay(point, own, traced, batcher).figures(point.asked.seconds, batcher.instances)
+    results = {"simulated": simulated, "replayed": _replay(point, own, traced, batcher)}
     measured = _figures(point.asked)
-    ratios = {name: figures[name] / measured[name] for name in COMPARED}
+    figures = {name: one.figures(point.asked.seconds, batcher.instances) for name, one in results.items()}
+    ratios = {name: {key: one[key] / measured[key] for key in COMPARED} for name, one in figures.items()}
     return {
         "share_of_capacity": point.share,
         "requests": len(point.asked.latency_s),
         "measured": _rounded(measured),
-        "simulated": _rounded(figures),
-        "simulated_over_measured": _rounded(ratios),
-        "replayed_over_measured": _rounded({name: replayed[name] / measured[name] for name in COMPARED}),
-        "agrees": all(abs(ratio - 1.0) <= TOLERANCE for ratio in ratios.values()),
-        # Why they differ, where they do: whether the machine was the same in rehearsal and load point.
-        "run_ms_a_face": {
-            "rehearsed": round(1e3 * float(np.sum(rehearsal.seconds) / np.sum(rehearsal.faces)), 3),
-            "measured": round(1e3 * float(np.sum(own.seconds) / np.sum(own.faces)), 3),
-        },
+        "simulated": _rounded(figures["simulated"]),
+        "simulated_over_measured": _rounded(ratios["simulated"]),
+        "replayed_over_measured": _rounded(ratios["replayed"]),
+        "agrees": all(abs(ratio - 1.0) <= TOLERANCE for ratio in ratios["simulated"].values()),
+        # Why they differ, where they do: whether the machine was the same in the rehearsals and the load point.
+        "run_ms_a_face": {"rehearsed": _ms_a_face(rehearsed), "measured": _ms_a_face([own])},
         "gap_ms": round(1e3 * service.gap_s, 3),
         "overhead_ms": round(1e3 * float(np.median(beside_s)), 3),
         "sent_late_p99_ms": round(1e3 * float(np.percentile(point.asked.late_s, 99)), 2),
@@ -169,20 +171,26 @@ def _compare(point: Point, busiest: Asked, traced: dict[int, Traced], batcher: B
     }
 
 
-def _service(rehearsal: Runs, busiest: Runs) -> ServiceTime:
-    """Return what runs take; sizes that the rehearsal did not come to are those of full batches."""
-    beyond = busiest.faces > rehearsal.faces.max()
-    gaps_s = rehearsal.gaps_s if len(rehearsal.gaps_s) else busiest.gaps_s
+def _ms_a_face(parts: Sequence[Runs]) -> float:
+    seconds, faces = sum(float(part.seconds.sum()) for part in parts), sum(int(part.faces.sum()) for part in parts)
+    return round(1e3 * seconds / faces, 3)
+
+
+def _service(parts: Sequence[Runs], busiest: Runs) -> ServiceTime:
+    """Return what runs take; sizes that the rehearsals did not come to are those of full batches."""
+    beyond = busiest.faces > max(int(part.faces.max()) for part in parts)
+    gaps_s = np.concatenate([part.gaps_s for part in parts])
+    gaps_s = gaps_s if len(gaps_s) else busiest.gaps_s
     return from_runs(
-        np.concatenate([rehearsal.faces, busiest.faces[beyond]]),
-        np.concatenate([rehearsal.seconds, busiest.seconds[beyond]]),
+        np.concatenate([*(part.faces for part in parts), busiest.faces[beyond]]),
+        np.concatenate([*(part.seconds for part in parts), busiest.seconds[beyond]]),
         gap_s=float(np.median(gaps_s)) if len(gaps_s) else 0.0,
     )
 
 
 def _replay(point: Point, own: Runs, traced: dict[int, Traced], batcher: Batcher) -> Simulated:
     """Simulate the load point with the times that its own runs took."""
-    service = _service(own, own)
+    service = _service([own], own)
     ratios = own.seconds / service.means(int(own.faces.max()))[own.faces]
     factors = np.where(own.of_request >= 0, ratios[own.of_request], 1.0)
     beside_s = np.nan_to_num(_beside_the_server(point.asked, traced))

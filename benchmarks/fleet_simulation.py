@@ -19,11 +19,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
-from batching_model import Batcher, ServiceTime, simulate
+from batching_model import Batcher, simulate
 from fleet_costs import CROWD, CameraCosts, cost_rows
 from fleet_load import Crowd, at_random, from_cameras
 from record import record
-from service_times import from_profile
+from service_times import ServiceTime, from_profile
 
 from fsrfer.core import Precision
 from fsrfer.core.schema import to_mapping
