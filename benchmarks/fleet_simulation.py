@@ -105,7 +105,7 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--fps", type=float, default=10.0)
     parser.add_argument("--jitter", type=float, default=0.1, help="of a picture's moment, in periods")
     parser.add_argument("--arrivals", default="cameras", choices=("cameras", "poisson"))
-    parser.add_argument("--seconds", type=float, help="of each load; default 120, with --validate 20 and eight of them")
+    parser.add_argument("--seconds", type=float, help="of each load; default 120, with --validate 20, seven times")
     parser.add_argument("--validate", action="store_true", help="compare with the real server")
     parser.add_argument("--plot", type=Path, metavar="FILE.png")
     parser.add_argument("--output", type=Path)

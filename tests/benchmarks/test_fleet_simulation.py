@@ -43,7 +43,7 @@ def test_the_real_server_is_measured_and_simulated(triton_server, make_bundle, t
     assert done.returncode in (0, 3), done.stderr
     result = json.loads(kept.read_text())
     assert (done.returncode == 0) == result["agrees"]
-    assert [point["share_of_capacity"] for point in result["points"]] == [0.3, 0.6, 0.85]
+    assert [point["share_of_capacity"] for point in result["points"]] == [0.3, 0.6, 0.8]
     for point in result["points"]:
         assert point["failures"] == {}
         for figures in (point["measured"], point["simulated"]):
