@@ -148,8 +148,12 @@ def _compare(point: Point, busiest: Asked, traced: dict[int, Traced], batcher: B
     service = _service(rehearsed, runs(busiest))
     beside_s = np.concatenate([_beside_the_server(part, traced) for part in point.rehearsed])
     beside_s = beside_s[~np.isnan(beside_s)]
-    overhead_s = np.random.default_rng(1).choice(beside_s, len(point.offered[0]))
-    simulated = simulate(*point.offered, batcher, service, overhead_s=overhead_s)
+    # In the order of the rehearsals, and not drawn one by one: what slows a machine down slows many runs in a row.
+    factors = np.concatenate([_factors(part, service) for part in rehearsed])
+    count = len(point.offered[0])
+    simulated = simulate(
+        *point.offered, batcher, service, overhead_s=np.resize(beside_s, count), factors=np.resize(factors, count)
+    )
     results = {"simulated": simulated, "replayed": _replay(point, own, traced, batcher)}
     measured = _figures(point.asked)
     figures = {name: one.figures(point.asked.seconds, batcher.instances) for name, one in results.items()}
@@ -191,10 +195,14 @@ def _service(parts: Sequence[Runs], busiest: Runs) -> ServiceTime:
 def _replay(point: Point, own: Runs, traced: dict[int, Traced], batcher: Batcher) -> Simulated:
     """Simulate the load point with the times that its own runs took."""
     service = _service([own], own)
-    ratios = own.seconds / service.means(int(own.faces.max()))[own.faces]
-    factors = np.where(own.of_request >= 0, ratios[own.of_request], 1.0)
     beside_s = np.nan_to_num(_beside_the_server(point.asked, traced))
-    return simulate(*point.offered, batcher, service, overhead_s=beside_s, factors=factors)
+    return simulate(*point.offered, batcher, service, overhead_s=beside_s, factors=_factors(own, service))
+
+
+def _factors(runs: Runs, service: ServiceTime) -> np.ndarray:
+    """Return, for each request, the time of its run over that of a run of so many faces; 1 where it had none."""
+    ratios = runs.seconds / service.means(int(runs.faces.max()))[runs.faces]
+    return np.where(runs.of_request >= 0, ratios[runs.of_request], 1.0)
 
 
 def _beside_the_server(asked: Asked, traced: dict[int, Traced]) -> np.ndarray:
