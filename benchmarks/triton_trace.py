@@ -1,4 +1,7 @@
-"""When Triton queued each request and ran it, from the trace that the server itself writes (level TIMESTAMPS)."""
+"""When Triton queued each request and ran it, from the trace that the server itself writes (level TIMESTAMPS).
+
+Release 2.51 ended several times where thousands of requests a second were traced; with hundreds it never did.
+"""
 
 from __future__ import annotations
 
