@@ -14,7 +14,7 @@ from ..runtime.pipeline import PipelineOptions, StreamPipeline
 from ..runtime.scene import FollowOptions
 from ..runtime.serving import LiveServer, ModelInfo
 from ..runtime.shipped import default_bundle_path
-from ..runtime.sources import open_source
+from ..runtime.sources import Shard, open_source
 from . import run_options as opt
 from .console import NOTES
 from .face_finding import FaceFinding, lanes_for, with_tracks_begun_by
@@ -67,6 +67,7 @@ def run(
     max_staleness: opt.MaxStaleness = None,
     keep_trying: opt.KeepTrying = False,
     trace: opt.Trace = None,
+    shard: opt.UsedShard = None,
     log_format: opt.UsedLogFormat = LogFormat.TEXT,
     quiet: opt.Quiet = False,
 ) -> None:
@@ -80,7 +81,8 @@ def run(
     configure_logs(log_level(), log_format)
     used_backend = opt.parse_backend(backend, provider, engine=engine)
     bundle = bundle or default_bundle_path()
-    specs = read_sources(sources, keep_trying=keep_trying)
+    used_shard = None if shard is None else Shard.parse(shard)
+    specs = read_sources(sources, keep_trying=keep_trying, shard=used_shard)
     finding = FaceFinding(detector, min_face_size, min_score, detector_side, tile)
     if faces_only:
         finding.check_unused(specs)
@@ -130,7 +132,7 @@ def run(
         )
         model = ModelInfo(precision.value, place, classifier.model_sha256, classifier.labels)
         _serve(stack, outputs, opened, pipeline, model)
-        service = RunningService(pipeline, sources, specs, keep_trying=keep_trying)
+        service = RunningService(pipeline, sources, specs, keep_trying=keep_trying, shard=used_shard)
         with service.handling_signals():
             tick = tracing.sampling(pipeline, service.tick)
             report = pipeline.run(opened.results, window_sinks=opened.windows, tick=tick)

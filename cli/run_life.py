@@ -15,24 +15,27 @@ from types import FrameType
 from ..core.errors import FsrferError
 from ..runtime.pipeline import StreamPipeline
 from ..runtime.service_manager import ServiceManager
-from ..runtime.sources import SourceSpec, SourceState, changes, open_source, parse_sources
+from ..runtime.sources import Shard, SourceSpec, SourceState, changes, open_source, parse_sources
 
 _LOGGER = logging.getLogger(__name__)
 
 _STATUS_INTERVAL_S = 10.0
 
 
-def read_sources(texts: Sequence[str], *, keep_trying: bool) -> tuple[SourceSpec, ...]:
+def read_sources(texts: Sequence[str], *, keep_trying: bool, shard: Shard | None = None) -> tuple[SourceSpec, ...]:
     """Understand the sources of the command line.
 
     Args:
         texts: Its words.
         keep_trying: Never give up on one that does not answer at the start.
+        shard: Which of them are for this machine; None for all.
 
     Raises:
-        SourceError: One of them cannot be understood.
+        SourceError: One of them cannot be understood, or none is for this machine.
     """
     specs = parse_sources(texts)
+    if shard is not None:
+        specs = shard.select(specs)
     if not keep_trying:
         return specs
     return tuple(replace(spec, settings=replace(spec.settings, keep_trying=True)) for spec in specs)
@@ -46,15 +49,23 @@ class RunningService:
         texts: Sources of the command line.
         specs: The same, understood.
         keep_trying: See :func:`read_sources`.
+        shard: See :func:`read_sources`.
     """
 
     def __init__(
-        self, pipeline: StreamPipeline, texts: Sequence[str], specs: Sequence[SourceSpec], *, keep_trying: bool
+        self,
+        pipeline: StreamPipeline,
+        texts: Sequence[str],
+        specs: Sequence[SourceSpec],
+        *,
+        keep_trying: bool,
+        shard: Shard | None = None,
     ) -> None:
         self._pipeline = pipeline
         self._texts = tuple(texts)
         self._specs = tuple(specs)
         self._keep_trying = keep_trying
+        self._shard = shard
         self._manager = ServiceManager()
         self._wants_reload = False
         self._is_ready = False
@@ -112,7 +123,7 @@ class RunningService:
         """Read the sources again; where that fails, all stay as they are."""
         self._manager.reloading()
         try:
-            specs = read_sources(self._texts, keep_trying=self._keep_trying)
+            specs = read_sources(self._texts, keep_trying=self._keep_trying, shard=self._shard)
         except FsrferError as problem:
             _LOGGER.error("the sources stay as they are: %s", problem)
         else:

@@ -23,6 +23,15 @@ Sources = Annotated[
     ),
 ]
 
+UsedShard = Annotated[
+    str | None,
+    typer.Option(
+        "--shard",
+        metavar="INDEX/COUNT",
+        help="Read the sources only that are this machine's, out of COUNT that are given the same ones; from 0.",
+    ),
+]
+
 # The model.
 Bundle = Annotated[
     Path | None, typer.Option(help="Folder of the model bundle.  [default: the model that comes with fsrfer]")

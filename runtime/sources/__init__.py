@@ -5,6 +5,7 @@ from .collector import FrameCollector
 from .opening import open_source
 from .reconnect import ReconnectPolicy
 from .settings import SourceSettings, Transport
+from .shard import Shard, shard_of
 from .source import FrameSource
 from .source_file import read_source_file
 from .source_list import SourceChanges, changes, parse_sources
@@ -16,6 +17,7 @@ __all__ = [
     "FrameCollector",
     "FrameSource",
     "ReconnectPolicy",
+    "Shard",
     "SourceChanges",
     "SourceKind",
     "SourceSettings",
@@ -29,4 +31,5 @@ __all__ = [
     "parse_sources",
     "read_source_file",
     "redact_address",
+    "shard_of",
 ]

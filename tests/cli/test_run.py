@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -20,6 +21,7 @@ import pytest
 from fsrfer.core import ArtifactKind
 from fsrfer.runtime import default_bundle_path
 from fsrfer.runtime.sinks import output_schema
+from fsrfer.runtime.sources import shard_of
 
 START = "from fsrfer.cli.main import run; run()"
 
@@ -158,6 +160,21 @@ def test_many_cameras_come_from_a_file(bundle, yunet, classroom, tmp_path):
     assert set(faces) == {"left half", "all"}
     assert 0 < len(faces["left half"]) < len(faces["all"]) == 4
     assert all(face["box"][2] <= 240 for face in faces["left half"])
+
+
+def test_boxes_share_the_sources_of_a_file(bundle, faces, tmp_path):
+    names = [f"box-test-{number}" for number in range(6)]
+    path = tmp_path / "cameras.toml"
+    for name in names:
+        shutil.copyfile(faces / "face-1.png", tmp_path / f"{name}.png")
+    path.write_text("\n".join(f'[[source]]\nname = "{name}"\naddress = "{name}.png"' for name in names))
+    parts = []
+    for index in range(2):
+        done = run(path, "--bundle", bundle, "--faces-only", "--shard", f"{index}/2")
+        assert done.returncode == 0, done.stderr
+        parts.append({Path(line["source"]).stem for line in records(done.stdout)})
+    assert parts == [{name for name in names if shard_of(name, 2) == index} for index in range(2)]
+    assert all(parts)
 
 
 def test_a_sink_that_fails_is_an_error_at_the_end_and_nothing_else_is_lost(bundle, yunet, classroom):

@@ -9,6 +9,7 @@ import pytest
 
 from fsrfer.cli.run_life import RunningService, read_sources
 from fsrfer.core.errors import SourceError
+from fsrfer.runtime.sources import Shard, shard_of
 
 
 class Pipeline:
@@ -119,3 +120,23 @@ def test_the_service_manager_is_told(cameras, tmp_path, monkeypatch):
             service.tick()
         told = [listening.recv(4096).decode().partition("\n")[0] for _ in range(5)]
     assert told == ["READY=1", "STATUS=0 of 0 sources up, 0 frames so far", "RELOADING=1", "READY=1", "STOPPING=1"]
+
+
+def test_a_shard_reads_its_own_sources_before_and_after_a_reload(tmp_path):
+    path = tmp_path / "cameras.toml"
+    names = [f"camera-{number}" for number in range(12)]
+    write(path, **{name: f"rtsp://{name}.local/" for name in names})
+    shards = [Shard(index, 2) for index in range(2)]
+    parts = [read_sources([str(path)], keep_trying=False, shard=shard) for shard in shards]
+    assert sorted(spec.name for part in parts for spec in part) == sorted(names)
+    assert all(parts)
+    pipeline = Pipeline()
+    service = RunningService(pipeline, [str(path)], parts[0], keep_trying=False, shard=shards[0])
+    added = [f"later-{number}" for number in range(12)]
+    write(path, **{name: f"rtsp://{name}.local/" for name in (*names, *added)})
+    with service.handling_signals():
+        signal.raise_signal(signal.SIGHUP)
+        service.tick()
+    own = [name for name in added if shard_of(name, 2) == 0]
+    assert pipeline.told == [("add", name) for name in own]
+    assert 0 < len(own) < len(added)
