@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import itertools
-import json
 import sys
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
-from fsrfer.core.schema import from_mapping
-from fsrfer.runtime.profiling import LatencyClock, ProfileReport
+from fsrfer.runtime.profiling import LatencyClock
+from fsrfer.runtime.profiling.report_file import read_profile
 
 _BINS = (1, 2, 3, 4, 5, 6, 8, 10, 13, 16, 20, 26, 32, 40, 50, 64, 80, 100, 128, 160, 200, 256)
 _LEAST_RUNS = 8
@@ -99,11 +98,10 @@ def from_profile(path: Path, precision: str, threads: int) -> ServiceTime:
         threads: Threads inside one operator.
 
     Raises:
+        UsageError: It is no profile, or of another version.
         ValueError: Nothing of the kind was measured.
     """
-    report = from_mapping(
-        ProfileReport, json.loads(path.read_text(encoding="utf-8")), where=str(path), error=ValueError
-    )
+    report = read_profile(path)
     rows = sorted(
         (
             row

@@ -54,11 +54,16 @@ def test_only_changes_of_layout_have_no_place_in_the_network(profile):
 
 
 def test_number_formats_are_those_that_are_computed_in(profile):
-    formats = {
-        run.precision: {layer.number_format for layer in run.layers if layer.kind is LayerKind.CONVOLUTION}
+    in_float = {
+        run.precision: {
+            layer.node
+            for layer in run.layers
+            if layer.kind is LayerKind.CONVOLUTION and layer.number_format == "float32"
+        }
         for run in profile.layers.runs
     }
-    assert formats == {Precision.FP32: {"float32"}, Precision.INT8: {"int8"}}
+    assert len(in_float[Precision.FP32]) > 10
+    assert in_float[Precision.INT8] == {"backbone.stem.0"}  # the one that sums too little to pay
 
 
 def test_a_layer_holds_together(profile):

@@ -11,6 +11,7 @@ from fsrfer.core.predictions import ExpressionPredictions
 from fsrfer.runtime.batching import FaceBatcher
 from fsrfer.runtime.opening import open_bundle
 from fsrfer.runtime.profiling.load import OpenLoop, poisson_arrivals
+from fsrfer.runtime.readings import Readings
 
 
 class SimulatedTime:
@@ -41,6 +42,9 @@ class SimulatedClassifier:
             ("a",), np.ones((count, 1), np.float32), np.zeros(count, np.int64), np.ones(count, np.float32),
             np.zeros(count, np.bool_),
         )  # fmt: skip
+
+    def read(self, crops):
+        return Readings(self.classify(crops), (None,) * len(crops))
 
 
 CROP = np.zeros((8, 8, 3), np.uint8)

@@ -11,6 +11,7 @@ from fsrfer.runtime.opening import open_bundle
 from fsrfer.runtime.profiling.latency_bound import Verdict
 from fsrfer.runtime.profiling.scenarios import Scenario, ScenarioConfig, run_scenario, try_rate
 from fsrfer.runtime.profiling.server_search import SearchConfig
+from fsrfer.runtime.readings import Readings
 
 
 @pytest.fixture(scope="module")
@@ -42,6 +43,9 @@ class Simulated:
             ("a",), np.ones((count, 1), np.float32), np.zeros(count, np.int64), np.ones(count, np.float32),
             np.zeros(count, np.bool_),
         )  # fmt: skip
+
+    def read(self, crops):
+        return Readings(self.classify(crops), (None,) * len(crops))
 
 
 @pytest.mark.parametrize(
