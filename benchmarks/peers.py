@@ -70,10 +70,9 @@ def accuracy(read: Any, words: list[str], options: argparse.Namespace) -> dict:
     right = asked = 0
     batch: list[tuple[np.ndarray, str]] = []
     for number in range(len(faces)):
-        sample = faces[number]
-        label = faces.labels[sample.label_index]
+        label = faces.labels[faces.label_indices[number]]
         if label != "contempt":
-            image = np.asarray(sample.image)
+            image = faces[number].image
             batch.append((image if max(image.shape[:2]) <= side else bicubic_resize(image, side), label))
         if len(batch) == 64 or number == len(faces) - 1:
             names = read([crop for crop, _ in batch])
