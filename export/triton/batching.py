@@ -13,7 +13,6 @@ medians). L is the latency budget.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,8 +20,8 @@ from pathlib import Path
 import numpy as np
 
 from ...core.errors import UsageError
-from ...core.schema import from_mapping
 from ...runtime.profiling import LatencyClock, ProfileReport, ProfileRow
+from ...runtime.profiling.report_file import read_profile
 from .options import TritonBackend, TritonOptions
 from .served_model import ServedModel
 
@@ -65,7 +64,7 @@ def plan_batching(model: ServedModel, options: TritonOptions, profile: Path | No
     """
     if profile is None:
         return _unmeasured(model, options)
-    rows = _rows_of(_read(profile), profile, model, options)
+    rows = _rows_of(read_profile(profile), profile, model, options)
     budget_ms = options.latency_budget_ms
     fixed_ms, face_ms = fit_service_time([row.batch for row in rows], [row.latency.p50_ms for row in rows])
     largest = int((budget_ms / 2 - fixed_ms) / face_ms)
@@ -125,16 +124,6 @@ def _unmeasured(model: ServedModel, options: TritonOptions) -> BatchingPlan:
         if options.queue_delay_us is not None
         else "not measured: without a profile no request waits for company, and what queues up meanwhile is joined",
     )
-
-
-def _read(path: Path) -> ProfileReport:
-    try:
-        value = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, json.JSONDecodeError) as problem:
-        raise UsageError(
-            f"{path} is no profile", found=str(problem), fix="fsrfer-profile BUNDLE --json FILE"
-        ) from problem
-    return from_mapping(ProfileReport, value, where=str(path), error=UsageError)
 
 
 def _rows_of(report: ProfileReport, path: Path, model: ServedModel, options: TritonOptions) -> list[ProfileRow]:

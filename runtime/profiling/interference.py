@@ -7,7 +7,7 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from ...core.readings import read_text
+from .core_seconds import CoreSeconds, core_seconds
 
 NOTABLE_CORES = 0.25
 """Cores from which on other work is worth a warning."""
@@ -51,43 +51,24 @@ class InterferenceMeter:
         return _difference(self._started, _Reading.take(self._root))
 
 
-_FIELDS = 8
-_BUSY, _IDLE, _STOLEN = (0, 1, 2, 5, 6), (3, 4), (7,)
-"""Positions of user, nice, system, irq, softirq; idle, iowait; steal (proc(5)). Guests are part of user."""
-
-
 @dataclass(frozen=True)
 class _Reading:
     wall_s: float
     own_s: float
-    ticks: tuple[int, ...] | None
+    cores: CoreSeconds | None
 
     @classmethod
     def take(cls, root: Path) -> _Reading:
         own = os.times()
-        return cls(time.monotonic(), own.user + own.system, _ticks_of_usable_cores(root))
-
-
-def _ticks_of_usable_cores(root: Path) -> tuple[int, ...] | None:
-    sums = [0] * _FIELDS
-    usable = {f"cpu{number}" for number in os.sched_getaffinity(0)}
-    for line in (read_text(root / "proc/stat") or "").splitlines():
-        name, *words = line.split()
-        if name in usable and len(words) >= _FIELDS:
-            sums = [before + int(word) for before, word in zip(sums, words[:_FIELDS], strict=True)]
-    return tuple(sums) if any(sums) else None
+        return cls(time.monotonic(), own.user + own.system, core_seconds(root))
 
 
 def _difference(before: _Reading, after: _Reading) -> Interference:
     elapsed = after.wall_s - before.wall_s
-    if before.ticks is None or after.ticks is None or elapsed <= 0:
+    if before.cores is None or after.cores is None or elapsed <= 0:
         return Interference(None, None, None)
-    passed = [late - early for early, late in zip(before.ticks, after.ticks, strict=True)]
-    if not any(passed):  # too short for the kernel's clock, or a kernel that does not count
+    passed = after.cores.since(before.cores)
+    if passed == CoreSeconds(0.0, 0.0, 0.0):  # too short for the kernel's clock, or a kernel that does not count
         return Interference(None, None, None)
-    a_second = os.sysconf("SC_CLK_TCK")
-    busy, idle, stolen = (
-        sum(passed[position] for position in positions) / a_second for positions in (_BUSY, _IDLE, _STOLEN)
-    )
-    others = busy - (after.own_s - before.own_s)
-    return Interference(max(0.0, others / elapsed), max(0.0, stolen / elapsed), max(0.0, idle / elapsed))
+    others = passed.busy - (after.own_s - before.own_s)
+    return Interference(*(max(0.0, seconds / elapsed) for seconds in (others, passed.stolen, passed.idle)))

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
 
-from ...core.readings import read_text
+from .core_seconds import core_seconds
 
 
 class ThreadKind(str, Enum):
@@ -42,7 +42,8 @@ class ProcessorTime:
     Attributes:
         total_s: Of the whole process, also of threads that have ended.
         by_kind_s: Of threads that are alive.
-        machine_s: Of all programs, on the processors that this one may use; None where the kernel does not tell.
+        machine_s: Of all programs and of the hypervisor, on the processors that this one may use; None where the kernel
+            does not tell.
     """
 
     total_s: float
@@ -51,7 +52,7 @@ class ProcessorTime:
 
     @property
     def others_s(self) -> float | None:
-        """What other programs used."""
+        """What other programs and other guests of the hypervisor used."""
         return None if self.machine_s is None else max(self.machine_s - self.total_s, 0.0)
 
     def since(self, earlier: ProcessorTime) -> ProcessorTime:
@@ -73,7 +74,9 @@ def processor_time() -> ProcessorTime:
         kind = ThreadKind.PIPELINE if number == pipeline else kinds.get(number, ThreadKind.OTHER)
         found[kind] += _seconds(task)
     times = os.times()
-    return ProcessorTime(times.user + times.system, found, _machine_s())
+    cores = core_seconds()
+    # What the hypervisor took is as gone as what other programs took.
+    return ProcessorTime(times.user + times.system, found, None if cores is None else cores.busy + cores.stolen)
 
 
 def _kind_of(name: str) -> ThreadKind:
@@ -87,17 +90,3 @@ def _seconds(task: Path) -> float:
     except (FileNotFoundError, ProcessLookupError):  # it has ended
         return 0.0
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
-
-
-def _machine_s() -> float | None:
-    # Lines of the single processors in proc_stat(5): user, nice, system, idle, iowait, irq, softirq, steal. What runs
-    # on processors that this process may not use takes nothing from it.
-    usable = {f"cpu{number}" for number in os.sched_getaffinity(0)}
-    rows = [line.split() for line in (read_text(Path("/proc/stat")) or "").splitlines()]
-    busy = [_busy_ticks(row[1:9]) for row in rows if row and row[0] in usable and len(row) >= 9]
-    return sum(busy) / os.sysconf("SC_CLK_TCK") if busy else None
-
-
-def _busy_ticks(fields: Sequence[str]) -> int:
-    user, nice, system, _idle, _iowait, irq, softirq, steal = (int(field) for field in fields)
-    return user + nice + system + irq + softirq + steal
