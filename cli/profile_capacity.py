@@ -19,22 +19,21 @@ from ..core.errors import UsageError
 from ..core.options import Backend, Precision, Provider
 from ..datasets.procedural import CrowdClip, write_clip
 from ..runtime.classifier import ExpressionClassifier
-from ..runtime.opening import open_bundle
 from ..runtime.pipeline import PipelineOptions, StreamPipeline
 from ..runtime.profiling.capacity import CapacityConfig, CapacityReport, CapacityStep, measure_capacity
 from ..runtime.profiling.span_journal import SpanJournal
 from ..runtime.profiling.window import Window, run_window
 from ..runtime.scene import FollowOptions
-from ..runtime.shipped import default_bundle_path
 from ..runtime.sinks import JsonLinesSink
 from ..runtime.sources.replay import ReplaySource
 from . import run_options as opt
 from .console import print_table
 from .face_finding import FaceFinding, describe_faces, lanes_for, with_tracks_begun_by
 from .json_report import JsonPath, write_report
+from .model_choice import ModelChoice
 from .parsing import parse_counts, parse_detect_every
 from .profile_pipeline import phase_of
-from .run_summary import backend_name, describe, graph_name, note
+from .run_summary import describe, note
 from .writable import check_writable
 
 _SPANS_OF_A_FRAME = 12
@@ -77,7 +76,9 @@ def capacity(
     Plays a video as a growing number of cameras, each with its own decoder, and measures the pipeline of fsrfer-run
     with all of them. Prints every step, the answer with a margin, and what holds it back.
     """
-    used_backend = opt.parse_backend(backend, provider, engine=engine)
+    model = ModelChoice.parsed(
+        bundle, precision, backend, provider, engine=engine, threads=threads, max_batch=max_batch
+    )
     check_writable(json_path, "--json", or_stdout=True)
     config = CapacityConfig(
         fps=fps,
@@ -99,27 +100,16 @@ def capacity(
     finding = FaceFinding(detector, side=detector_side, tile=tile)
     with ExitStack() as stack:
         path = clip or _drawn_clip(stack)
-        classifier = stack.enter_context(
-            open_bundle(
-                bundle or default_bundle_path(),
-                precision=precision,
-                threads=threads,
-                providers=provider.names,
-                max_batch=max_batch,
-                backend=used_backend,
-                engine=engine,
-            )
-        )
+        classifier = stack.enter_context(model.open())
         with ExitStack() as shortly:
             faces = finding.open(shortly, threads)
             options = with_tracks_begun_by(faces, options)
-            graph = graph_name(precision, used_backend, provider, engine=engine)
-            describe(bundle or default_bundle_path(), graph, precision, backend_name(used_backend, provider), faces)
+            describe(model, faces)
         cameras = _Cameras(path, classifier, finding, options, threads, detect_lanes, config)
         measured = measure_capacity(cameras.run, config, _note_step)
     report = CapacityReport(
         bundle=classifier.manifest.name,
-        graph=graph,
+        graph=model.graph,
         detector=describe_faces(faces),
         detect_every=options.detect_every,
         clip="the drawn crowd" if clip is None else clip.name,

@@ -17,13 +17,11 @@ import typer
 from ..core.environment import read_environment
 from ..core.errors import SourceError, UsageError
 from ..core.options import Backend, Precision, Provider
-from ..runtime.opening import open_bundle
 from ..runtime.pipeline import PipelineOptions, StreamPipeline
 from ..runtime.profiling.chrome_trace import TraceRecorder
 from ..runtime.profiling.pipeline_profile import PipelineProfileReport, SourceRow, Times, profile_window
 from ..runtime.profiling.window import run_window
 from ..runtime.scene import FollowOptions
-from ..runtime.shipped import default_bundle_path
 from ..runtime.sinks import JsonLinesSink
 from ..runtime.sources import FrameSource, SourceKind, SourceSpec, open_source, parse_sources
 from ..runtime.sources.replay import ReplaySource
@@ -31,8 +29,9 @@ from . import run_options as opt
 from .console import print_table
 from .face_finding import FaceFinding, describe_faces, lanes_for, with_tracks_begun_by
 from .json_report import JsonPath, write_report
+from .model_choice import ModelChoice
 from .parsing import parse_detect_every
-from .run_summary import backend_name, describe, describe_sources, graph_name, note
+from .run_summary import describe, describe_sources, note
 from .writable import check_writable
 
 _GOLDEN_RATIO = 0.6180339887
@@ -70,7 +69,9 @@ def pipeline(
     The pipeline is that of fsrfer-run; its JSON lines are written and thrown away. Prints each part of the way with its
     share, what of the age of results is in none of them, and what was dropped. Ctrl-C ends the measurement early.
     """
-    used_backend = opt.parse_backend(backend, provider, engine=engine)
+    model = ModelChoice.parsed(
+        bundle, precision, backend, provider, engine=engine, threads=threads, max_batch=max_batch
+    )
     check_writable(json_path, "--json", or_stdout=True)
     check_writable(None if trace is None else str(trace), "--trace")
     specs = parse_sources(sources)
@@ -83,20 +84,9 @@ def pipeline(
     )
     finding = FaceFinding(detector, min_face_size, min_score, detector_side, tile)
     with ExitStack() as stack:
-        classifier = stack.enter_context(
-            open_bundle(
-                bundle or default_bundle_path(),
-                precision=precision,
-                threads=threads,
-                providers=provider.names,
-                max_batch=max_batch,
-                backend=used_backend,
-                engine=engine,
-            )
-        )
+        classifier = stack.enter_context(model.open())
         faces = finding.open(stack, threads, options.detect_lanes)
-        graph = graph_name(precision, used_backend, provider, engine=engine)
-        describe(bundle or default_bundle_path(), graph, precision, backend_name(used_backend, provider), faces)
+        describe(model, faces)
         describe_sources(specs)
         recorder = TraceRecorder()
         running = StreamPipeline(cameras, classifier, faces, with_tracks_begun_by(faces, options), listener=recorder)
@@ -113,7 +103,7 @@ def pipeline(
             )
     report = PipelineProfileReport(
         bundle=classifier.manifest.name,
-        graph=graph,
+        graph=model.graph,
         detector=describe_faces(faces),
         created=datetime.now(timezone.utc).isoformat(timespec="seconds"),
         warmup_seconds=warmup,

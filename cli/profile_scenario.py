@@ -11,15 +11,14 @@ import typer
 from ..core.environment import read_environment
 from ..core.errors import UsageError
 from ..core.options import Backend, Precision, Provider
-from ..runtime.opening import open_bundle
 from ..runtime.profiling.scenario_report import ScenarioReport
 from ..runtime.profiling.scenarios import Scenario, ScenarioConfig, ScenarioResult, run_scenario
 from ..runtime.profiling.statistics import LatencySummary
-from ..runtime.shipped import default_bundle_path
 from . import run_options as opt
 from .console import print_table
 from .json_report import JsonPath, write_report
-from .run_summary import backend_name, note
+from .model_choice import ModelChoice
+from .run_summary import note
 from .writable import check_writable
 
 _ALL = ",".join(scenario.value for scenario in Scenario)
@@ -69,17 +68,14 @@ def scenario(
         )
         for one in chosen
     )
-    used_backend = opt.parse_backend(backend, provider, engine=False)
+    model = ModelChoice.parsed(bundle, precision, backend, provider, threads=threads, max_batch=max_batch)
     check_writable(json_path, "--json", or_stdout=True)
-    path = bundle or default_bundle_path()
-    with open_bundle(
-        path, precision=precision, threads=threads, providers=provider.names, max_batch=max_batch, backend=used_backend
-    ) as classifier:
+    with model.open() as classifier:
         report = ScenarioReport(
             bundle=classifier.manifest.name,
             created=datetime.now(timezone.utc).isoformat(timespec="seconds"),
             precision=precision,
-            provider=backend_name(used_backend, provider),
+            provider=model.place,
             model_sha256=classifier.model_sha256,
             threads=threads,
             max_batch=classifier.max_batch,

@@ -9,21 +9,20 @@ import typer
 from ..core.errors import SourceError, UsageError
 from ..core.options import Backend, Precision, Provider
 from ..runtime.groups import GroupConfig
-from ..runtime.opening import open_bundle
 from ..runtime.pipeline import PipelineOptions, StreamPipeline
 from ..runtime.scene import FollowOptions
 from ..runtime.serving import LiveServer, ModelInfo
-from ..runtime.shipped import default_bundle_path
 from ..runtime.sources import Shard, open_source
 from . import run_options as opt
 from .console import NOTES
 from .face_finding import FaceFinding, lanes_for, with_tracks_begun_by
 from .launch import log_level
 from .logs import LogFormat, configure_logs
+from .model_choice import ModelChoice
 from .parsing import parse_detect_every
 from .run_life import RunningService, read_sources
 from .run_outputs import OpenOutputs, Outputs, raise_failures, serving_options
-from .run_summary import backend_name, describe, describe_sources, graph_name, note, summarize
+from .run_summary import describe, describe_sources, note, summarize
 from .run_trace import RunTrace
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, rich_markup_mode=None)
@@ -79,8 +78,16 @@ def run(
     """
     NOTES.quiet = quiet
     configure_logs(log_level(), log_format)
-    used_backend = opt.parse_backend(backend, provider, engine=engine)
-    bundle = bundle or default_bundle_path()
+    model = ModelChoice.parsed(
+        bundle,
+        precision,
+        backend,
+        provider,
+        engine=engine,
+        threads=threads,
+        max_batch=max_batch,
+        abstain_below=abstain_below,
+    )
     used_shard = None if shard is None else Shard.parse(shard)
     specs = read_sources(sources, keep_trying=keep_trying, shard=used_shard)
     finding = FaceFinding(detector, min_face_size, min_score, detector_side, tile)
@@ -107,21 +114,9 @@ def run(
         groups=_group_config(group_window, min_people, aggregate_only=aggregate_only),
     )
     with ExitStack() as stack:
-        classifier = stack.enter_context(
-            open_bundle(
-                bundle,
-                precision=precision,
-                threads=threads,
-                providers=provider.names,
-                max_batch=max_batch,
-                abstain_below=abstain_below,
-                backend=used_backend,
-                engine=engine,
-            )
-        )
+        classifier = stack.enter_context(model.open())
         face_detector = None if faces_only else finding.open(stack, threads, options.detect_lanes)
-        place = backend_name(used_backend, provider)
-        describe(bundle, graph_name(precision, used_backend, provider, engine=engine), precision, place, face_detector)
+        describe(model, face_detector)
         describe_sources(specs)
         opened = outputs.open(stack, specs, classifier)
         if record_calibration is not None:
@@ -130,8 +125,13 @@ def run(
         pipeline = StreamPipeline(
             [open_source(spec) for spec in specs], classifier, face_detector, options, listener=tracing.recorder
         )
-        model = ModelInfo(precision.value, place, classifier.model_sha256, classifier.labels)
-        _serve(stack, outputs, opened, pipeline, model)
+        _serve(
+            stack,
+            outputs,
+            opened,
+            pipeline,
+            ModelInfo(precision.value, model.place, classifier.model_sha256, classifier.labels),
+        )
         service = RunningService(pipeline, sources, specs, keep_trying=keep_trying, shard=used_shard)
         with service.handling_signals():
             tick = tracing.sampling(pipeline, service.tick)

@@ -7,10 +7,9 @@ from typing import Annotated
 
 import typer
 
-from ..core.errors import UsageError
-from ..core.options import Backend, Precision, Provider
+from ..core.options import Precision, Provider
 from ..runtime.sinks import SINK_FORMS
-from ..runtime.triton.settings import FORM, TritonSettings, is_triton_address, parse_triton
+from ..runtime.triton.settings import FORM
 from .logs import LogFormat
 
 Sources = Annotated[
@@ -141,20 +140,3 @@ Trace = Annotated[
     typer.Option(help="Also write when which frame was where, for https://ui.perfetto.dev (.json); no pictures."),
 ]
 Quiet = Annotated[bool, typer.Option("--quiet", help="Show no progress and no summary.")]
-
-
-def parse_backend(text: str, provider: Provider, *, engine: bool) -> Backend | TritonSettings:
-    """Understand ``--backend``, and refuse what does not go with it.
-
-    Raises:
-        UsageError: It is neither a library nor an address of Triton, or other options are for this machine.
-    """
-    if not is_triton_address(text):
-        try:
-            return Backend(text)
-        except ValueError as problem:
-            names = ", ".join(backend.value for backend in Backend)
-            raise UsageError("there is no such backend", expected=f"{names} or {FORM}", found=text) from problem
-    if engine or provider is not Provider.CPU:
-        raise UsageError("--engine and --provider choose what runs on this machine", expected="neither with Triton")
-    return parse_triton(text)

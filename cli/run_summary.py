@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 
-from ..core.options import Backend, Precision, Provider
 from ..runtime.detection import FaceDetector
-from ..runtime.opening import artifact_for
 from ..runtime.pipeline_report import PipelineReport
 from ..runtime.recorded_boxes import RecordedBoxes
 from ..runtime.sinks import PublishingSink, QueuedSink
 from ..runtime.sources import DropReason, SourceSpec, SourceStatus
-from ..runtime.triton.settings import TritonSettings
 from .console import NOTES
 from .face_finding import describe_faces
+from .model_choice import ModelChoice
 
 _COUNTERS = {
     "skipped": "skipped by max_fps",
@@ -30,27 +27,9 @@ def note(text: str) -> None:
     NOTES.print(text, markup=False, soft_wrap=True)
 
 
-def graph_name(precision: Precision, backend: Backend | TritonSettings, provider: Provider, *, engine: bool) -> str:
-    """Return what is run, as a file name or in words."""
-    if isinstance(backend, TritonSettings):
-        return backend.model
-    if backend is Backend.ONNXRUNTIME and not engine:
-        return artifact_for(precision, provider.names).file_name
-    return "engine for this machine"
-
-
-def backend_name(backend: Backend | TritonSettings, provider: Provider) -> str:
-    """Return what runs it: the execution provider of ONNX Runtime, the library, or the servers."""
-    if isinstance(backend, TritonSettings):
-        return backend.name
-    return provider.names[0] if backend is Backend.ONNXRUNTIME else backend.value
-
-
-def describe(
-    bundle: Path, graph: str, precision: Precision, place: str, detector: FaceDetector | RecordedBoxes | None
-) -> None:
+def describe(model: ModelChoice, detector: FaceDetector | RecordedBoxes | None) -> None:
     """Say which model and detector are in use."""
-    note(f"model     {bundle}: {graph} ({precision.value}) on {place}")
+    note(f"model     {model.bundle}: {model.graph} ({model.precision.value}) on {model.place}")
     note(f"detector  {describe_faces(detector)}")
 
 
