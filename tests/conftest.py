@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+import gc
 import importlib.util
 import os
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
+
+from fsrfer.core import ArtifactKind
+from fsrfer.core.gpu import Gpu
+from fsrfer.runtime import opening
+from fsrfer.runtime.cuda import Cuda
 
 SHARED = Path(__file__).parents[2] / "shared"
 
@@ -40,6 +47,38 @@ def make_bundle() -> Callable[..., Any]:
 
 
 @pytest.fixture(scope="session")
+def engines() -> Any:
+    """The module that records engines and puts them into bundles."""
+    return _load_sibling("engines")
+
+
+@pytest.fixture(scope="session")
+def tensorrt_emulator() -> Any:
+    """The module that emulates CUDA and TensorRT."""
+    return _load_sibling("tensorrt_emulator")
+
+
+@pytest.fixture
+def emulated_orin(monkeypatch, tensorrt_emulator, engines):
+    """An emulated Orin with TensorRT 10.3, which every opening of a bundle finds; nothing may leak from it.
+
+    ``put_engine(bundle, **changes)`` puts an engine that it can run into a bundle.
+    """
+    emulated = tensorrt_emulator.emulation()
+    monkeypatch.setattr(opening, "load_tensorrt_runtime", lambda backend: (emulated.trt, Gpu("Orin", "8.7")))
+    monkeypatch.setattr(opening.Cuda, "load", lambda: Cuda(emulated.cudart))
+
+    def put_engine(bundle, **changes):
+        graph = bundle.artifact_path(ArtifactKind.ONNX_FP32).read_bytes()
+        return engines.put_engine(bundle, tensorrt_emulator.plan_of(graph, (1, 4, 8)), **changes)
+
+    emulated.put_engine = put_engine
+    yield emulated
+    gc.collect()
+    assert emulated.cudart.leaks() == {}
+
+
+@pytest.fixture(scope="session")
 def triton_server() -> Any:
     """The module that starts the real Triton server; a test that asks for it is skipped where it is not installed."""
     module = _load("triton_server", Path(__file__).parents[1] / "benchmarks" / "triton_server.py")
@@ -58,5 +97,6 @@ def _load(name: str, path: Path) -> Any:
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module  # dataclasses look up the module that defines them
     spec.loader.exec_module(module)
     return module

@@ -2,25 +2,14 @@
 
 from __future__ import annotations
 
-import gc
-import importlib.util
-import sys
-from dataclasses import replace
-from pathlib import Path
-
 import numpy as np
 import pytest
 
 from fsrfer.core import ArtifactKind, Backend, Precision, preprocess
 from fsrfer.core.errors import BackendUnavailableError, BundleError, CheckFailedError, EngineCompatibilityError
-from fsrfer.core.files import sha256_of_bytes
 from fsrfer.core.golden import GoldenVectors
-from fsrfer.core.gpu import Gpu
 from fsrfer.export.build_engine import build_engine
 from fsrfer.export.engine_config import EngineBuildConfig
-from fsrfer.runtime import opening
-from fsrfer.runtime.cuda import Cuda
-from fsrfer.runtime.engine_record import BatchProfile, EngineRecord, host_platform
 from fsrfer.runtime.opening import artifact_for, open_bundle
 
 
@@ -113,52 +102,12 @@ def test_golden_vectors_that_were_altered_are_refused(make_bundle, tmp_path):
 
 
 @pytest.fixture
-def gpu(monkeypatch):
-    """An emulated Orin with TensorRT 10.3."""
-    path = Path(__file__).parents[1] / "tensorrt_emulator.py"
-    spec = importlib.util.spec_from_file_location("fsrfer_tests_emulator", path)
-    emulator = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = emulator
-    spec.loader.exec_module(emulator)
-    emulated = emulator.emulation()
-    monkeypatch.setattr(opening, "load_tensorrt_runtime", lambda backend: (emulated.trt, Gpu("Orin", "8.7")))
-    monkeypatch.setattr(opening.Cuda, "load", lambda: Cuda(emulated.cudart))
-    emulated.plan_of = emulator.plan_of
-    yield emulated
-    gc.collect()
-    assert emulated.cudart.leaks() == {}
-
-
-def with_engine(gpu, bundle, **changes):
-    """Put an emulated engine and its record into a bundle."""
-    folder = bundle.path / "engines"
-    folder.mkdir(exist_ok=True)
-    plan = gpu.plan_of(bundle.artifact_path(ArtifactKind.ONNX_FP32).read_bytes(), (1, 4, 8))
-    (folder / "fp16.engine").write_bytes(plan)
-    record = EngineRecord(
-        file="fp16.engine",
-        backend=Backend.TENSORRT,
-        precision=Precision.FP16,
-        batch=BatchProfile(1, 4, 8),
-        library_version="10.3.0",
-        device="Orin",
-        compute_capabilities=("8.7",),
-        platform=host_platform(),
-        source=ArtifactKind.ONNX_FP32,
-        source_sha256=bundle.manifest.artifacts["onnx-fp32"].sha256,
-        engine_sha256=sha256_of_bytes(plan),
-        size_bytes=len(plan),
-        build_seconds=1.0,
-        build_key="key",
-        created="2026-01-01T00:00:00Z",
-        command="fsrfer-export build-engine BUNDLE --backend tensorrt --precision fp16",
-    )
-    replace(record, **changes).write(folder / "fp16.engine.json")
-    return bundle
+def gpu(emulated_orin):
+    return emulated_orin
 
 
 def test_an_engine_serves_what_the_graph_serves(gpu, make_bundle, tmp_path):
-    bundle = with_golden(with_engine(gpu, make_bundle(tmp_path / "bundle")))
+    bundle = with_golden(gpu.put_engine(make_bundle(tmp_path / "bundle")))
     crops = [np.random.default_rng(seed).integers(0, 256, (20, 20, 3), dtype=np.uint8) for seed in range(21)]
     with (
         open_bundle(bundle.path) as graph,
@@ -183,13 +132,13 @@ def test_an_engine_serves_what_the_graph_serves(gpu, make_bundle, tmp_path):
 def test_an_engine_that_does_not_fit_is_refused_with_the_command_that_rebuilds_it(
     gpu, make_bundle, tmp_path, change, said
 ):
-    bundle = with_engine(gpu, make_bundle(tmp_path / "bundle"), **change)
+    bundle = gpu.put_engine(make_bundle(tmp_path / "bundle"), **change)
     with pytest.raises(EngineCompatibilityError, match=rf"{said}.*Next: fsrfer-export build-engine"):
         open_bundle(bundle.path, precision=Precision.FP16, backend=Backend.TENSORRT)
 
 
 def test_an_engine_that_miscomputes_never_serves(gpu, make_bundle, tmp_path):
-    bundle = with_golden(with_engine(gpu, make_bundle(tmp_path / "bundle")), change=lambda logits: -logits)
+    bundle = with_golden(gpu.put_engine(make_bundle(tmp_path / "bundle")), change=lambda logits: -logits)
     classifier = open_bundle(bundle.path, precision=Precision.FP16, backend=Backend.TENSORRT)
     with pytest.raises(CheckFailedError, match=r"fp16\.engine fails its self-test"), classifier:
         pytest.fail("it must not be entered")

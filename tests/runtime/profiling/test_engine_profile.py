@@ -6,15 +6,15 @@ import gc
 import importlib.util
 import json
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from fsrfer.core import ArtifactKind, Backend, Precision
+from fsrfer.core import ArtifactKind
 from fsrfer.core.errors import DeviceError, FsrferError, UsageError
 from fsrfer.core.schema import from_mapping, to_mapping
 from fsrfer.runtime.cuda import Cuda
-from fsrfer.runtime.engine_record import BatchProfile, EngineRecord
 from fsrfer.runtime.opening import FoundEngine
 from fsrfer.runtime.profiling import ProfileConfig
 from fsrfer.runtime.profiling.engine_clocks import LayerClock, StageClock, StageTimes
@@ -51,27 +51,10 @@ def bundle(make_bundle, tmp_path_factory):
 
 
 @pytest.fixture
-def engine(gpu, bundle, tmp_path):
+def engine(gpu, engines, bundle, tmp_path):
     path = tmp_path / "model.engine"
     path.write_bytes(emulator.plan_of(bundle.artifact_path(ArtifactKind.ONNX_FP32).read_bytes(), (1, 4, 8)))
-    record = EngineRecord(
-        file=path.name,
-        backend=Backend.TENSORRT,
-        precision=Precision.FP16,
-        batch=BatchProfile(1, 4, 8),
-        library_version="10.3.0",
-        device="Orin",
-        compute_capabilities=("8.7",),
-        platform="linux-aarch64",
-        source=ArtifactKind.ONNX_FP16,
-        source_sha256="0" * 64,
-        engine_sha256="1" * 64,
-        size_bytes=1,
-        build_seconds=1.0,
-        build_key="key",
-        created="2026-01-01T00:00:00Z",
-        command="fsrfer-export build-engine bundle --backend tensorrt",
-    )
+    record = replace(engines.RECORD, file=path.name, source=ArtifactKind.ONNX_FP16)
     return FoundEngine(path, record, gpu.trt, Cuda(gpu.cudart), None)
 
 
