@@ -69,22 +69,23 @@ class ReplaySource(UnconnectedSource):
         """
         self._epoch_s = time.time() - time.monotonic()  # once: frames are exactly an interval apart
         start_s: float | None = None
-        shown, skip = 0, self._skip
+        shown, passed_over = 0, self._skip
         while not stop.is_set():
             before = shown
             with closing(self._images()) as images:
-                for _ in itertools.islice(images, skip):
+                for _ in itertools.islice(images, passed_over):
                     pass
                 if start_s is None:
-                    start_s, skip = time.monotonic() + self._phase / self._fps, 0
+                    start_s = time.monotonic() + self._phase / self._fps
                 while not stop.wait(max(start_s + shown / self._fps - time.monotonic(), 0.0)):
                     timed = next((image for image in images if image is not None), None)
                     if timed is None:
                         break
                     yield self._framed(timed, shown, start_s + shown / self._fps)
                     shown += 1
-            if shown == before and not (stop.is_set() or self._skip):
+            if shown == before and not (stop.is_set() or passed_over):
                 raise SourceError(f"the video {self._name} has no frame")
+            passed_over = 0
 
     def _images(self) -> Generator[TimedImage | None, None, None]:
         try:

@@ -80,6 +80,17 @@ def test_what_is_no_video_is_told(tmp_path):
         frames_of(ReplaySource(tmp_path / "broken.mp4", "camera 1", 10.0), 1)
 
 
+@pytest.mark.parametrize("skip", [0, 3])
+def test_a_video_without_a_frame_ends_with_an_error_and_not_never(clip, monkeypatch, skip):
+    source, stop = ReplaySource(clip, "camera", 100.0, skip=skip), threading.Event()
+    monkeypatch.setattr(source, "_images", lambda: (image for image in ()))
+    ender = threading.Timer(5.0, stop.set)
+    ender.start()
+    with pytest.raises(SourceError, match="has no frame"):
+        list(source.frames(stop))
+    ender.cancel()
+
+
 @pytest.mark.parametrize("options", [{"fps": 0}, {"fps": 10, "phase": 2}, {"fps": 10, "skip": -1}])
 def test_impossible_replays_are_refused(clip, options):
     with pytest.raises(UsageError):
