@@ -77,6 +77,7 @@ def _session_options(parameters: dict[str, str]) -> Any:
     if "fsrfer.threads" in parameters:
         options.intra_op_num_threads = int(parameters["fsrfer.threads"])
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    options.enable_mem_pattern = False  # it would keep a plan of buffers for every batch size that ever came
     if may_saturate_int8():
         options.add_session_config_entry("session.x64quantprecision", "1")
     return options

@@ -108,6 +108,11 @@ def _replaced_folder(target: Path) -> Iterator[Path]:
         yield new
         if target.exists():
             target.rename(old)
-        new.rename(target)
+        try:
+            new.rename(target)
+        except OSError:
+            if old.exists():
+                old.rename(target)  # else it would go with the folder of the work
+            raise
     finally:
         shutil.rmtree(work, ignore_errors=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import sys
+from pathlib import Path
 from types import ModuleType
 
 import onnx
@@ -154,6 +155,24 @@ def test_a_second_export_takes_the_place_of_the_first(bundle, with_engine, tmp_p
     assert [path.name for path in (tmp_path / "r" / "tiny" / "1").iterdir()] == ["model.plan"]
     assert sorted(path.name for path in (tmp_path / "r").iterdir()) == ["other", "tiny"]
     assert sorted(path.name for path in tmp_path.iterdir()) == ["bundle", "r"]  # nothing is left over
+
+
+def test_an_export_that_cannot_be_put_in_place_leaves_the_earlier_one(bundle, tmp_path, monkeypatch):
+    exported = export_repository(bundle, tmp_path / "repository")
+    folder = tmp_path / "repository" / exported.name
+    before = (folder / "config.pbtxt").read_text()
+    rename = Path.rename
+
+    def failing(path, target):
+        if path.name == "new":
+            raise OSError("the disk is gone")
+        return rename(path, target)
+
+    monkeypatch.setattr(Path, "rename", failing)
+    with pytest.raises(OSError, match="the disk is gone"):
+        export_repository(bundle, tmp_path / "repository", TritonOptions(max_batch=7))
+    assert (folder / "config.pbtxt").read_text() == before
+    assert [path.name for path in tmp_path.iterdir() if path.name.startswith(".")] == []
 
 
 def test_what_is_no_export_is_never_replaced(bundle, tmp_path):
