@@ -12,6 +12,8 @@ from ..runtime.opening import artifact_for, open_bundle
 from ..runtime.shipped import default_bundle_path
 from ..runtime.triton.settings import FORM, TritonSettings, is_triton_address, parse_triton
 
+_OF_GPUS = (Precision.FP16, Precision.BF16)
+
 
 @dataclass(frozen=True)
 class ModelChoice:
@@ -63,9 +65,16 @@ class ModelChoice:
             abstain_below: See the attributes.
 
         Raises:
-            UsageError: The backend is neither a library nor an address of Triton, or others are for this machine.
+            UsageError: The backend is neither a library nor an address of Triton, others are for this machine, or a
+                processor would compute in another number format than was asked for.
         """
         used = _parse_backend(backend, provider, engine=engine)
+        if used is Backend.ONNXRUNTIME and provider is Provider.CPU and precision in _OF_GPUS:
+            raise UsageError(
+                f"processors do not compute in {precision.value}",
+                expected="--precision fp32 or int8, or a GPU (--provider, --backend)",
+                found="float32 between conversions is all that would come of it",
+            )
         return cls(
             bundle or default_bundle_path(), precision, used, provider, engine, threads, max_batch, abstain_below
         )

@@ -357,10 +357,17 @@ def test_without_a_bundle_the_shipped_model_reads_grey_and_colour_faces(faces, t
         (["none.mp4", "--bundle", "BUNDLE"], 1, "there is no file none.mp4"),
         (["FACES", "--bundle", "nowhere"], 1, "nowhere is not a model bundle"),
         (
-            ["FACES", "--bundle", "BUNDLE", "--precision", "fp16", "--faces-only"],
+            ["FACES", "--bundle", "BUNDLE", "--precision", "fp16", "--provider", "cuda", "--faces-only"],
             1,
             "has no onnx-fp16.*fsrfer-export fp16",
         ),
+        (
+            ["FACES", "--bundle", "BUNDLE", "--precision", "fp16", "--backend", "tensorrt", "--faces-only"],
+            1,
+            "no NVIDIA|GPU|driver",
+        ),
+        (["FACES", "--bundle", "BUNDLE", "--precision", "fp16", "--faces-only"], 2, "do not compute in fp16"),
+        (["FACES", "--bundle", "BUNDLE", "--precision", "bf16", "--faces-only"], 2, "do not compute in bf16"),
         (["FACES", "--bundle", "BUNDLE", "--faces-only", "--min-score", "0.5"], 2, "--faces-only runs no detector"),
         (["0", "--bundle", "BUNDLE", "--faces-only"], 2, "--faces-only reads face crops.*camera 0"),
         (
