@@ -71,6 +71,11 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
+def _listens(port: int) -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
 class TritonServer:
     """A server on this machine's loopback addresses; a context manager.
 
@@ -146,7 +151,8 @@ class TritonServer:
     def _wait_until_ready(self) -> None:
         assert self._process is not None
         deadline_s = time.monotonic() + self._ready_after_s
-        while not self.is_ready():
+        # Metrics are served last, a moment after the models.
+        while not (self.is_ready() and _listens(self.metrics_port)):
             ended = self._process.poll() is not None
             if ended or time.monotonic() > deadline_s:
                 self.kill()
