@@ -11,6 +11,7 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from importlib import import_module
+from types import ModuleType
 from typing import Any, NoReturn
 
 from ..core.errors import FsrferError, MissingDependencyError
@@ -55,8 +56,21 @@ def load_app(module: str) -> Any:
     Raises:
         MissingDependencyError: An optional package that the command needs is not installed.
     """
-    with needing_extra(f"fsrfer {module}"):
-        return import_module(f"{__package__}.{module}").app
+    return load_module(module, f"fsrfer {module}").app
+
+
+def load_module(module: str, command: str) -> ModuleType:
+    """Import a module of commands.
+
+    Args:
+        module: Its name within this package.
+        command: What the user ran, for the message.
+
+    Raises:
+        MissingDependencyError: An optional package that it needs is not installed.
+    """
+    with needing_extra(command):
+        return import_module(f"{__package__}.{module}")
 
 
 @contextmanager

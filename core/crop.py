@@ -1,8 +1,10 @@
-"""Square face crops out of a frame."""
+"""Square face crops out of a frame.
+
+OpenCV is loaded with the first crop that needs it: see :mod:`fsrfer.core.preprocess`.
+"""
 
 from __future__ import annotations
 
-import cv2
 import numpy as np
 import numpy.typing as npt
 
@@ -138,11 +140,15 @@ def _crop(frame: Uint8Array, box: tuple[int, ...]) -> Uint8Array:
     inside = frame[top:bottom, left:right]
     if (left, top, right, bottom) == (x0, y0, x1, y1):
         return inside
+    import cv2
+
     padded = cv2.copyMakeBorder(inside, top - y0, y1 - bottom, left - x0, x1 - right, cv2.BORDER_REPLICATE)
     return np.asarray(padded, np.uint8)
 
 
 def _turned(frame: Uint8Array, box: npt.NDArray[np.float32], side: int, tilt_deg: float) -> Uint8Array:
+    import cv2
+
     # OpenCV's coordinates are those of pixel centres, half a pixel from those of boxes.
     center_x, center_y = (float(low + high) / 2.0 - 0.5 for low, high in zip(box[:2], box[2:], strict=True))
     matrix = np.array(cv2.getRotationMatrix2D((center_x, center_y), tilt_deg, 1.0), np.float64)

@@ -3,6 +3,8 @@
 Evaluation, calibration and serving all call :func:`preprocess`, so they cannot drift apart. It ends in uint8:
 normalisation is part of the graph, where nobody can get mean and standard deviation wrong and where a batch costs a
 quarter of the bytes on its way to a device.
+
+OpenCV is loaded with the first face: bundles are also described by commands that see none.
 """
 
 from __future__ import annotations
@@ -11,7 +13,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum
 
-import cv2
 import numpy as np
 import numpy.typing as npt
 
@@ -41,10 +42,10 @@ class EnlargeFilter(str, Enum):
     NEAREST = "nearest"
 
 
-_ENLARGE_FLAG = {
-    EnlargeFilter.BICUBIC: cv2.INTER_CUBIC,
-    EnlargeFilter.BILINEAR: cv2.INTER_LINEAR,
-    EnlargeFilter.NEAREST: cv2.INTER_NEAREST,
+_ENLARGE_FLAG = {  # names of OpenCV
+    EnlargeFilter.BICUBIC: "INTER_CUBIC",
+    EnlargeFilter.BILINEAR: "INTER_LINEAR",
+    EnlargeFilter.NEAREST: "INTER_NEAREST",
 }
 
 
@@ -115,6 +116,8 @@ def _check_face(face: Uint8Array, position: int) -> None:
 
 
 def _to_color(face: Uint8Array, color: ColorMode) -> Uint8Array:
+    import cv2
+
     # Converting before the resize lets grey models resize one channel instead of three.
     if color is ColorMode.GRAY and face.ndim == 3:
         return np.asarray(cv2.cvtColor(face, cv2.COLOR_RGB2GRAY), np.uint8)
@@ -124,8 +127,10 @@ def _to_color(face: Uint8Array, color: ColorMode) -> Uint8Array:
 
 
 def _resize(face: Uint8Array, spec: PreprocessSpec) -> Uint8Array:
+    import cv2
+
     if face.shape[:2] == (spec.height, spec.width):
         return face
     shrinks = face.shape[0] > spec.height or face.shape[1] > spec.width
-    flag = cv2.INTER_AREA if shrinks else _ENLARGE_FLAG[spec.enlarge]
+    flag = cv2.INTER_AREA if shrinks else getattr(cv2, _ENLARGE_FLAG[spec.enlarge])
     return np.asarray(cv2.resize(face, (spec.width, spec.height), interpolation=flag), np.uint8)
