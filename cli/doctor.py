@@ -66,7 +66,8 @@ def _machine_rows(environment: Environment) -> Iterable[tuple[str, str]]:
         yield "GPU", f"{gpu.name}, compute capability {gpu.compute_capability}"
     if environment.gpu_problem is not None:
         yield "GPU", environment.gpu_problem
-    yield "CUDA", f"driver {environment.driver_cuda or _ABSENT}, toolkit {environment.cuda_toolkit or _ABSENT}"
+    release = f" of driver {environment.driver_version}" if environment.driver_version is not None else ""
+    yield "CUDA", f"driver {environment.driver_cuda or _ABSENT}{release}, toolkit {environment.cuda_toolkit or _ABSENT}"
     if jetson is None:
         yield "Jetson", "no"
     else:

@@ -70,6 +70,7 @@ class Environment:
         driver_cuda: Newest CUDA that the driver serves.
         cuda_toolkit: Version of the CUDA toolkit in ``/usr/local/cuda``.
         jetson: The board; None on other machines.
+        driver_version: Version of the NVIDIA driver; None where NVML does not tell.
     """
 
     system: str
@@ -84,6 +85,7 @@ class Environment:
     driver_cuda: str | None
     cuda_toolkit: str | None
     jetson: Jetson | None
+    driver_version: str | None = None
 
 
 def read_environment(root: Path = Path("/")) -> Environment:
@@ -107,6 +109,7 @@ def read_environment(root: Path = Path("/")) -> Environment:
         driver_cuda=survey.cuda_version,
         cuda_toolkit=_cuda_toolkit(root),
         jetson=_jetson(root),
+        driver_version=survey.driver_version,
     )
 
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 DRIVER_LIBRARY = "libcuda.so.1"
+MANAGEMENT_LIBRARY = "libnvidia-ml.so.1"
 _CAPABILITY_MAJOR, _CAPABILITY_MINOR = 75, 76  # CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_*
 
 
@@ -36,11 +37,13 @@ class GpuSurvey:
         gpus: The GPUs in the driver's order; those that ``CUDA_VISIBLE_DEVICES`` hides are not among them.
         cuda_version: Newest CUDA that the driver serves, ``12.6``; None where it does not say.
         problem: Why there are no GPUs; None where there are.
+        driver_version: Version of the driver, ``560.35.03``, as NVML tells it; None where it does not.
     """
 
     gpus: tuple[Gpu, ...] = ()
     cuda_version: str | None = None
     problem: str | None = None
+    driver_version: str | None = None
 
 
 def survey_gpus(load: Callable[[str], Any] = ctypes.CDLL) -> GpuSurvey:
@@ -60,7 +63,7 @@ def survey_gpus(load: Callable[[str], Any] = ctypes.CDLL) -> GpuSurvey:
     if driver.cuDeviceGetCount(ctypes.byref(count)) != 0 or count.value == 0:
         return GpuSurvey(cuda_version=_cuda_version(driver), problem="the NVIDIA driver sees no GPU")
     gpus = tuple(_describe(driver, index) for index in range(count.value))
-    return GpuSurvey(gpus, _cuda_version(driver))
+    return GpuSurvey(gpus, _cuda_version(driver), driver_version=_driver_version(load))
 
 
 def first_gpu() -> Gpu | str:
@@ -74,6 +77,19 @@ def _cuda_version(driver: Any) -> str | None:
     if driver.cuDriverGetVersion(ctypes.byref(number)) != 0 or number.value == 0:
         return None
     return f"{number.value // 1000}.{number.value % 1000 // 10}"
+
+
+def _driver_version(load: Callable[[str], Any]) -> str | None:
+    try:
+        library = load(MANAGEMENT_LIBRARY)
+        if library.nvmlInit_v2() != 0:
+            return None
+        text = ctypes.create_string_buffer(80)  # NVML_SYSTEM_DRIVER_VERSION_BUFFER_SIZE
+        is_known = library.nvmlSystemGetDriverVersion(text, len(text)) == 0
+        library.nvmlShutdown()
+    except (OSError, AttributeError):  # a Jetson may have no such library, or not all of it
+        return None
+    return text.value.decode("utf-8", "replace") if is_known else None
 
 
 def _describe(driver: Any, index: int) -> Gpu:

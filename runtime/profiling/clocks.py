@@ -2,7 +2,8 @@
 
 ``cpufreq`` gives frequencies in kHz and ``thermal`` temperatures in thousandths of a degree (the kernel's
 ``admin-guide/pm/cpufreq.rst`` and ``ABI/testing/sysfs-class-thermal``); ``thermal_throttle`` counts how often an Intel
-processor slowed down for heat. Virtual machines have none of these.
+processor slowed down for heat. ``devfreq`` gives the clock of a Jetson's GPU in Hz
+(``ABI/testing/sysfs-class-devfreq``). Virtual machines have none of these.
 """
 
 from __future__ import annotations
@@ -16,6 +17,9 @@ from .nvml import Nvml
 
 _CPUS = "sys/devices/system/cpu"
 _THERMAL = "sys/class/thermal"
+_DEVFREQ = "sys/class/devfreq"
+_JETSON_GPUS = (".gpu", ".ga10b", ".gv11b", ".gp10b", ".gm20b")
+"""How the devices of Jetsons' GPUs end, from JetPack 6 back to the TX1."""
 # Cooling devices that slow a processor down; fans are another kind.
 _BRAKES = ("Processor", "cpu", "devfreq", "gpu", "intel_powerclamp", "thermal-cpufreq", "thermal-devfreq")
 
@@ -28,7 +32,7 @@ class ClockReport:
         cpu_mean_mhz: Mean of all cores and samples.
         cpu_min_mhz: The lowest of them.
         cpu_max_mhz: The highest that the fastest core can have.
-        gpu_mean_mhz: Mean over all samples of the first GPU.
+        gpu_mean_mhz: Mean over all samples of the first GPU, or of a Jetson's.
         hottest_c: Highest temperature of any thermal zone.
         throttle_events: How often processors slowed down for heat meanwhile.
         brakes: What held clocks down at any sample: cooling devices that were active, and reasons that GPUs gave.
@@ -63,6 +67,8 @@ class ClockWatch:
         self._frequencies = [path for cpu in cpus if (path := cpu / "cpufreq/scaling_cur_freq").exists()]
         self._limits = [cpu / "cpufreq/cpuinfo_max_freq" for cpu in cpus]
         self._throttles = [path for cpu in cpus if (path := cpu / "thermal_throttle/core_throttle_count").exists()]
+        devices = sorted((root / _DEVFREQ).glob("*"))
+        self._gpu_clocks = [path / "cur_freq" for path in devices if path.name.endswith(_JETSON_GPUS)]
         self._zones = sorted((root / _THERMAL).glob("thermal_zone*/temp"))
         self._coolers = [
             (name, folder / "cur_state")
@@ -78,6 +84,7 @@ class ClockWatch:
     def advance(self) -> None:
         """Take a sample."""
         self._cpu_mhz += (value / 1e3 for value in _numbers(self._frequencies))
+        self._gpu_mhz += (value / 1e6 for value in _numbers(self._gpu_clocks))
         temperatures = [value / 1e3 for value in _numbers(self._zones)]
         self._hottest_c = max([*temperatures, *([] if self._hottest_c is None else [self._hottest_c])], default=None)
         for name, path in self._coolers:

@@ -104,6 +104,7 @@ class MachineWatch:
         self._started_s = 0.0
         self._seconds = 0.0
         self._report: MachineReport | None = None
+        self._lock = threading.Lock()
 
     @property
     def report(self) -> MachineReport:
@@ -115,6 +116,14 @@ class MachineWatch:
         if self._report is None:
             raise ValueError("the machine is still being watched")
         return self._report
+
+    def joules(self) -> float | None:
+        """Read the sensors, and return the energy since the watch was entered; None where nothing tells."""
+        with self._lock:
+            self._read_sensors()
+            readings = [sensor.joules for sensor in self._survey.sensors]
+        known = [joules for joules in readings if joules is not None]
+        return sum(known) if readings and len(known) == len(readings) else None
 
     def __enter__(self) -> MachineWatch:
         nvml = self._entered.enter_context(Nvml()) if self._nvml is None else self._nvml
@@ -140,10 +149,14 @@ class MachineWatch:
             self._advance()
 
     def _advance(self) -> None:
+        with self._lock:
+            self._read_sensors()
+            self._clocks.advance()
+
+    def _read_sensors(self) -> None:
         now_s = time.monotonic()
         for sensor in self._survey.sensors:
             sensor.advance(now_s)
-        self._clocks.advance()
 
     def _energy(self) -> EnergyReport:
         readings = [(sensor.name, sensor.joules) for sensor in self._survey.sensors]

@@ -11,7 +11,8 @@ from collections.abc import Callable
 from types import TracebackType
 from typing import Any
 
-NVML_LIBRARY = "libnvidia-ml.so.1"
+from ...core.gpu import MANAGEMENT_LIBRARY
+
 _CLOCK_SM = 1  # NVML_CLOCK_SM
 _REASONS_CALLS = ("nvmlDeviceGetCurrentClocksEventReasons", "nvmlDeviceGetCurrentClocksThrottleReasons")  # from R535 on
 # Reasons for which a clock is lower than asked for; an idle GPU and clocks that somebody set are none.
@@ -80,7 +81,7 @@ class Nvml:
 
     def __enter__(self) -> Nvml:
         try:
-            library = self._load(NVML_LIBRARY)
+            library = self._load(MANAGEMENT_LIBRARY)
         except OSError:
             return self
         if not _call(library, "nvmlInit_v2"):

@@ -73,3 +73,42 @@ def test_the_first_gpu_or_why_there_is_none(monkeypatch):
     assert gpu.first_gpu() == orin
     monkeypatch.setattr(gpu, "survey_gpus", lambda: GpuSurvey(problem="no driver"))
     assert gpu.first_gpu() == "no driver"
+
+
+class Management:
+    """NVML's functions that tell the version of the driver."""
+
+    def __init__(self, init_code: int = 0) -> None:
+        self._init_code = init_code
+        self.is_shut = False
+
+    def nvmlInit_v2(self) -> int:  # noqa: N802
+        return self._init_code
+
+    def nvmlSystemGetDriverVersion(self, text, length: int) -> int:  # noqa: N802
+        assert length >= 80
+        text.value = b"560.35.03"
+        return 0
+
+    def nvmlShutdown(self) -> int:  # noqa: N802
+        self.is_shut = True
+        return 0
+
+
+@pytest.mark.parametrize(
+    ("management", "version"), [(Management(), "560.35.03"), (Management(init_code=9), None), (None, None)]
+)
+def test_the_version_of_the_driver_is_what_nvml_tells(management, version):
+    driver = Driver(((b"RTX 4090", 8, 9),))
+
+    def load(name: str) -> object:
+        if name == gpu.DRIVER_LIBRARY:
+            return driver
+        if management is None:
+            raise OSError(name)
+        return management
+
+    survey = survey_gpus(load)
+    assert survey.driver_version == version
+    assert survey.gpus == (Gpu("RTX 4090", "8.9"),)
+    assert management is None or management.is_shut is (version is not None)

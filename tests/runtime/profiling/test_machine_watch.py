@@ -185,3 +185,13 @@ def test_energy_without_faces_has_no_cost_of_a_face():
     report = EnergyReport(2.0, (SensorEnergy("RAPL package-0", 10.0),), None)
     assert report.joules_per(0) is None
     assert report.describe(0) == "5.0 W (whole machine: RAPL package-0)"
+
+
+def test_a_jetsons_gpu_tells_its_clock_without_nvml(tmp_path):
+    for device, hertz in (("17000000.gpu", 918_000_000), ("13e00000.vic", 115_200_000)):
+        folder = tmp_path / "sys/class/devfreq" / device
+        folder.mkdir(parents=True)
+        (folder / "cur_freq").write_text(f"{hertz}\n")
+    watch = ClockWatch(tmp_path)
+    watch.advance()
+    assert watch.report().gpu_mean_mhz == 918.0
