@@ -14,10 +14,12 @@ from ..core.options import Backend, Precision
 from ..core.schema import to_mapping
 from ..runtime.opening import find_tensorrt_engine
 from ..runtime.profiling import ProfileConfig
-from ..runtime.profiling.engine_profile import EngineProfile, EngineRow, profile_engine
+from ..runtime.profiling.engine_files import write_engine_rates, write_engine_times
+from ..runtime.profiling.engine_profile import StagedRun, profile_engine
+from ..runtime.profiling.engine_report import EngineProfile, EngineRow
 from .console import NOTES, print_json, print_table, progress_bar
 from .figures import ms
-from .profile_parsing import describe_interference, parse_list
+from .profile_parsing import describe_watch, parse_list
 from .writable import check_writable
 
 _MOST_LAYERS = 20
@@ -33,6 +35,10 @@ def engine(
     json_path: Annotated[
         str | None, typer.Option("--json", help="Also write the profile to a file; - prints it instead of the tables.")
     ] = None,
+    times: Annotated[
+        str | None, typer.Option(help="Also write every run whose stages were timed to a JSON file, as trtexec does.")
+    ] = None,
+    csv: Annotated[str | None, typer.Option(help="Also write the rows to a CSV file, as perf_analyzer does.")] = None,
 ) -> None:
     """Measure an engine of TensorRT on this machine's GPU: the whole, its copies, its computing and its layers.
 
@@ -43,6 +49,9 @@ def engine(
         raise UsageError("graphs of ONNX Runtime have no engine to profile here", fix=f"fsrfer-profile model {bundle}")
     config = ProfileConfig(batches=parse_list(batch, "--batch", int, "1,8,32"), seconds=seconds, warmup_seconds=warmup)
     check_writable(json_path, "--json", or_stdout=True)
+    for path, option in ((times, "--times"), (csv, "--csv")):
+        check_writable(path, option)
+    runs: list[StagedRun] = []
     loaded = ModelBundle.load(bundle)
     found = find_tensorrt_engine(loaded, backend, precision)
     with progress_bar() as progress:
@@ -52,14 +61,21 @@ def engine(
             loaded.manifest,
             config,
             lambda done, total: progress.update(task, completed=done, total=total, visible=True),
+            runs.append,
         )
     if json_path == "-":
         print_json(to_mapping(profile))
-        return
-    _print(profile)
-    if json_path is not None:
-        write_json(Path(json_path), to_mapping(profile))
-        NOTES.print(f"wrote {json_path}", markup=False, soft_wrap=True)
+    else:
+        _print(profile)
+    if json_path not in (None, "-"):
+        write_json(Path(str(json_path)), to_mapping(profile))
+    if times is not None:
+        write_engine_times(Path(times), runs)
+    if csv is not None:
+        write_engine_rates(Path(csv), profile.rows)
+    for written in (json_path, times, csv):
+        if written not in (None, "-"):
+            NOTES.print(f"wrote {written}", markup=False, soft_wrap=True)
 
 
 def _print(profile: EngineProfile) -> None:
@@ -78,6 +94,7 @@ def _print(profile: EngineProfile) -> None:
         "out",
         "host",
         "bound",
+        "filled",
         "verdict",
     )
     title = f"{profile.bundle} {profile.precision.value} on {profile.backend.value}, {gpus}"
@@ -86,7 +103,9 @@ def _print(profile: EngineProfile) -> None:
     typer.echo(
         "in, out         copies to the GPU and back, compute the engine: medians by the GPU's clock, no CUDA graphs"
     )
-    typer.echo("host            the rest: filling page-locked memory, enqueueing, waiting")
+    typer.echo("host            the rest of those runs: filling page-locked memory, enqueueing, waiting")
+    typer.echo("bound           the longest of computing, copies, and what serving takes beyond the two")
+    typer.echo("filled          rows that are no faces: the engine computes its smallest batch at least")
     layers = sorted(profile.layers, key=lambda layer: -layer.median_ms)[:_MOST_LAYERS]
     rows = [
         (engine_layer_name(layer.name), engine_layer_role(layer.name).value, ms(layer.median_ms), f"{layer.share:.1%}")
@@ -95,9 +114,8 @@ def _print(profile: EngineProfile) -> None:
     largest = max(row.batch for row in profile.rows)
     title = f"slowest of {len(profile.layers)} layers, batch {largest}, by TensorRT's profiler"
     print_table(title, ("layer", "part", "ms", "share"), rows, dense=True)
-    warning = describe_interference(profile.interference)
-    if warning is not None:
-        typer.echo(warning)
+    for line in describe_watch(profile.interference, profile.machine):
+        typer.echo(line)
 
 
 def _cells(row: EngineRow) -> tuple[object, ...]:
@@ -110,5 +128,6 @@ def _cells(row: EngineRow) -> tuple[object, ...]:
         f"{row.faces_per_second:.0f}",
         *(ms(stage.p50_ms) for stage in stages),
         row.bound.value,
+        f"{1 - row.fill.rows:.0%}",
         row.stability.value,
     )

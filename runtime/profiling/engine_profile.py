@@ -6,151 +6,101 @@ Written for the real API and executed under emulation; it has not run on a GPU y
 from __future__ import annotations
 
 import itertools
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import datetime, timezone
-from enum import Enum
 
 import numpy as np
 import numpy.typing as npt
 
 from ...core.bundle import BundleManifest
-from ...core.environment import Environment, read_environment
+from ...core.environment import read_environment
 from ...core.errors import UsageError
-from ...core.options import Backend, Precision
 from ..opening import FoundEngine
 from ..runner import Array
 from ..tensorrt_runner import TensorRtRunner
+from .config import OnProgress, ProfileConfig
+from .energy_shares import EnergyShares
 from .engine_clocks import LayerClock, StageClock, StageTimes
-from .interference import Interference, InterferenceMeter
-from .report import SCHEMA_VERSION
-from .statistics import LatencySummary, Stability, stability_of, summarize
-from .sweep import OnProgress, ProfileConfig
-from .timing import timed_runs
-from .workload import crop_batches, ready_feed
+from .engine_report import EngineLayerTime, EngineProfile, EngineRow, bound_of
+from .interference import InterferenceMeter
+from .machine_watch import MachineWatch
+from .report import InputFill
+from .statistics import stability_of, summarize
+from .timing import timed_runs, timed_streams
+from .workload import crop_batches, pixel_fill, ready_feed
 
 _DISTINCT_BATCHES = 16
 _FEWEST_RUNS = 3
 
 
-class EngineBound(str, Enum):
-    """What a batch waits for longest."""
-
-    COMPUTE = "compute"
-    COPIES = "copies"
-    HOST = "host"
-
-
 @dataclass(frozen=True)
-class EngineRow:
-    """Latencies of one batch size.
+class StagedRun:
+    """One run whose copies and computing were timed apart, without a CUDA graph.
 
     Attributes:
-        batch: Faces in one run.
-        latency: From a ready uint8 batch in the host's memory to logits there, as it is served: work that was noted
-            down as a CUDA graph is launched as one.
-        faces_per_second: ``batch`` over the mean latency.
-        window_medians_ms: Median of each round.
-        stability: Whether these medians agree.
-        to_device: Copying the inputs, by the GPU's clock; this and what follows without CUDA graphs.
-        compute: Running the engine.
-        to_host: Copying the outputs.
-        host: The rest of the latency: copying into page-locked memory, enqueueing, waiting.
-        bound: Which of computing, copies and host takes longest.
+        batch: Faces in it.
+        round: Number of its round, from 0.
+        start_ms: When the host began with it, since a fixed moment.
+        whole_ms: Until its results were in the host's memory, by the host's clock.
+        stages: By the GPU's clock.
     """
 
     batch: int
-    latency: LatencySummary
-    faces_per_second: float
-    window_medians_ms: tuple[float, ...]
-    stability: Stability
-    to_device: LatencySummary
-    compute: LatencySummary
-    to_host: LatencySummary
-    host: LatencySummary
-    bound: EngineBound
+    round: int
+    start_ms: float
+    whole_ms: float
+    stages: StageTimes
 
 
-@dataclass(frozen=True)
-class EngineLayerTime:
-    """A layer of the engine at the largest batch, as TensorRT's profiler tells.
-
-    Attributes:
-        name: TensorRT's name for it, which holds those of the graph's nodes.
-        median_ms: Its median time.
-        share: Its part of the sum of all medians.
-    """
-
-    name: str
-    median_ms: float
-    share: float
-
-
-@dataclass(frozen=True)
-class EngineProfile:
-    """A profile of an engine.
-
-    Attributes:
-        bundle: Name of the model.
-        created: UTC time, ISO 8601.
-        backend: Library that runs the engine.
-        precision: Number format.
-        engine_sha256: Hash of the engine.
-        seconds: Time of each row.
-        rounds: Parts that it is spread over.
-        rows: One for each batch size.
-        layers: Layers at the largest batch, in the order of execution.
-        interference: What else the machine did meanwhile.
-        environment: The machine.
-        schema_version: Version of this layout.
-    """
-
-    bundle: str
-    created: str
-    backend: Backend
-    precision: Precision
-    engine_sha256: str
-    seconds: float
-    rounds: int
-    rows: tuple[EngineRow, ...]
-    layers: tuple[EngineLayerTime, ...]
-    interference: Interference
-    environment: Environment
-    schema_version: int = SCHEMA_VERSION
+OnStagedRun = Callable[[StagedRun], None]
+"""Called with every run whose stages were timed."""
 
 
 def profile_engine(
-    engine: FoundEngine, manifest: BundleManifest, config: ProfileConfig, on_progress: OnProgress | None = None
+    engine: FoundEngine,
+    manifest: BundleManifest,
+    config: ProfileConfig,
+    on_progress: OnProgress | None = None,
+    on_run: OnStagedRun | None = None,
 ) -> EngineProfile:
     """Measure an engine on this machine's GPU.
 
     Args:
         engine: The engine.
         manifest: Description of its bundle.
-        config: Batches, seconds, rounds; what is for CPUs is not read.
+        config: Batches, seconds, rounds; what is for ONNX Runtime is not read.
         on_progress: Called after each step.
+        on_run: Given every run whose stages were timed.
 
     Raises:
         UsageError: A batch is larger than the engine's largest.
         DeviceError: The GPU refuses.
     """
     created = datetime.now(timezone.utc).isoformat(timespec="seconds")
-    meter = InterferenceMeter()
-    feeds = {
-        batch: [ready_feed(crops, manifest) for crops in crop_batches(batch, count=_DISTINCT_BATCHES, seed=config.seed)]
-        for batch in config.batches
+    crops = {batch: crop_batches(batch, count=_DISTINCT_BATCHES, seed=config.seed) for batch in config.batches}
+    feeds = {batch: [ready_feed(one, manifest) for one in several] for batch, several in crops.items()}
+    pixels = {
+        batch: pixel_fill([crop for one in several for crop in one], manifest.preprocess)
+        for batch, several in crops.items()
     }
-    with ExitStack() as stack:
-        served = stack.enter_context(engine.runner())
-        _check_batches(config.batches, served)
-        clock = stack.enter_context(StageClock(engine.cuda))
-        staged = stack.enter_context(engine.runner(clock))
-        parts = {batch: _Part(feeds[batch], served, staged, clock) for batch in config.batches}
-        _measure(parts, config, on_progress)
-        rows = tuple(part.row(batch) for batch, part in parts.items())
     largest = max(config.batches)
-    layers = _time_layers(engine, feeds[largest], config.seconds)
+    with MachineWatch() as watch:
+        meter, shares = InterferenceMeter(), EnergyShares(watch)
+        with ExitStack() as stack:
+            served = stack.enter_context(engine.runner())
+            _check_batches(config.batches, served)
+            clock = stack.enter_context(StageClock(engine.cuda))
+            staged = stack.enter_context(engine.runner(clock))
+            parts = {batch: _Part(batch, feeds[batch], served, staged, clock) for batch in config.batches}
+            _measure(parts, config, shares, on_progress)
+            least = served.batch.min
+        layers = _time_layers(engine, feeds[largest], config.seconds)
+        interference = meter.read()
+    if on_run is not None:
+        for run in itertools.chain.from_iterable(part.runs for part in parts.values()):
+            on_run(run)
     return EngineProfile(
         bundle=manifest.name,
         created=created,
@@ -159,9 +109,12 @@ def profile_engine(
         engine_sha256=engine.record.engine_sha256,
         seconds=config.seconds,
         rounds=config.rounds,
-        rows=rows,
+        rows=tuple(
+            part.row(InputFill(batch / max(batch, least), pixels[batch]), shares) for batch, part in parts.items()
+        ),
         layers=layers,
-        interference=meter.read(),
+        interference=interference,
+        machine=watch.report,
         environment=read_environment(),
     )
 
@@ -170,14 +123,20 @@ class _Part:
     """The runs of one batch size."""
 
     def __init__(
-        self, feeds: list[dict[str, Array]], served: TensorRtRunner, staged: TensorRtRunner, clock: StageClock
+        self,
+        batch: int,
+        feeds: list[dict[str, Array]],
+        served: TensorRtRunner,
+        staged: TensorRtRunner,
+        clock: StageClock,
     ) -> None:
+        self.batch = batch
+        self.runs: list[StagedRun] = []
         self._feeds = itertools.cycle(feeds)
         self._served = served
         self._staged = staged
         self._clock = clock
         self._rounds: list[npt.NDArray[np.float64]] = []
-        self._wholes: list[npt.NDArray[np.float64]] = []
         self._stages: list[StageTimes] = []
 
     def warm(self, seconds: float) -> None:
@@ -185,32 +144,35 @@ class _Part:
         timed_runs(self._stage, seconds=0.0)
         self._stages.clear()
 
-    def measure(self, seconds: float) -> None:
-        self._rounds.append(timed_runs(self._serve, seconds=seconds, min_runs=_FEWEST_RUNS))
-        self._wholes.append(timed_runs(self._stage, seconds=seconds, min_runs=_FEWEST_RUNS))
+    def measure(self, seconds: float, shares: EnergyShares) -> None:
+        number = len(self._rounds)
+        with shares.turn_of(self.batch):
+            self._rounds.append(timed_runs(self._serve, seconds=seconds, min_runs=_FEWEST_RUNS))
+        (series,) = timed_streams([self._stage], seconds=seconds, min_runs=_FEWEST_RUNS)
+        wholes = zip(series.start_ms.tolist(), series.latency_ms.tolist(), self._stages, strict=True)
+        self.runs += (StagedRun(self.batch, number, start, whole, stages) for start, whole, stages in wholes)
+        self._stages.clear()
 
-    def row(self, batch: int) -> EngineRow:
+    def row(self, fill: InputFill, shares: EnergyShares) -> EngineRow:
         latency = summarize(np.concatenate(self._rounds))
         medians = tuple(float(np.median(runs)) for runs in self._rounds)
-        stages = np.array([(one.to_device_ms, one.compute_ms, one.to_host_ms) for one in self._stages], np.float64)
-        host = np.maximum(0.0, np.concatenate(self._wholes) - stages.sum(axis=1))
-        to_device, compute, to_host, rest = (summarize(times) for times in (*stages.T, host))
-        waits = {
-            EngineBound.COMPUTE: compute.p50_ms,
-            EngineBound.COPIES: to_device.p50_ms + to_host.p50_ms,
-            EngineBound.HOST: rest.p50_ms,
-        }
+        times = [(run.stages.to_device_ms, run.stages.compute_ms, run.stages.to_host_ms) for run in self.runs]
+        stages = np.array(times, np.float64)
+        host = np.maximum(0.0, np.array([run.whole_ms for run in self.runs]) - stages.sum(axis=1))
+        to_device, compute, to_host, rest = (summarize(values) for values in (*stages.T, host))
         return EngineRow(
-            batch=batch,
+            batch=self.batch,
             latency=latency,
-            faces_per_second=batch / latency.mean_ms * 1e3,
+            faces_per_second=self.batch / latency.mean_ms * 1e3,
             window_medians_ms=medians,
             stability=stability_of(medians),
             to_device=to_device,
             compute=compute,
             to_host=to_host,
             host=rest,
-            bound=max(waits, key=lambda bound: waits[bound]),
+            bound=bound_of(latency.p50_ms, to_device.p50_ms, compute.p50_ms, to_host.p50_ms),
+            fill=fill,
+            joules_per_thousand_faces=shares.per_thousand(self.batch, latency.runs * self.batch),
         )
 
     def _serve(self) -> None:
@@ -221,7 +183,9 @@ class _Part:
         self._stages.append(self._clock.read())
 
 
-def _measure(parts: Mapping[int, _Part], config: ProfileConfig, on_progress: OnProgress | None) -> None:
+def _measure(
+    parts: Mapping[int, _Part], config: ProfileConfig, shares: EnergyShares, on_progress: OnProgress | None
+) -> None:
     batches = list(parts)
     steps = itertools.count(1)
     total = len(batches) * (1 + config.rounds)
@@ -237,7 +201,7 @@ def _measure(parts: Mapping[int, _Part], config: ProfileConfig, on_progress: OnP
     rng = np.random.default_rng(config.seed)
     for _ in range(config.rounds):
         for position in rng.permutation(len(batches)):
-            parts[batches[position]].measure(config.seconds / config.rounds)
+            parts[batches[position]].measure(config.seconds / config.rounds, shares)
             step()
 
 

@@ -43,6 +43,14 @@ def test_stages_and_layers_are_printed(gpu, bundle, tmp_path):
     assert [row["batch"] for row in json.loads(path.read_text())["rows"]] == [1, 4]
 
 
+def test_files_for_other_tools_are_written(gpu, bundle, tmp_path):
+    times, csv = tmp_path / "times.json", tmp_path / "rates.csv"
+    done = invoke(gpu.put_engine(bundle).path, *QUICK, "--times", times, "--csv", csv)
+    assert done.exit_code == 0, done.exception
+    assert {run["batch"] for run in json.loads(times.read_text())} == {1, 4}
+    assert len(csv.read_text().splitlines()) == 3
+
+
 def test_json_goes_to_stdout_alone(gpu, bundle):
     assert json.loads(invoke(gpu.put_engine(bundle).path, *QUICK, "--json", "-").stdout)["backend"] == "tensorrt"
 

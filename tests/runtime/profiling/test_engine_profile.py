@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import gc
 import importlib.util
 import json
@@ -18,7 +19,9 @@ from fsrfer.runtime.cuda import Cuda
 from fsrfer.runtime.opening import FoundEngine
 from fsrfer.runtime.profiling import ProfileConfig
 from fsrfer.runtime.profiling.engine_clocks import LayerClock, StageClock, StageTimes
-from fsrfer.runtime.profiling.engine_profile import EngineBound, EngineProfile, profile_engine
+from fsrfer.runtime.profiling.engine_files import write_engine_rates, write_engine_times
+from fsrfer.runtime.profiling.engine_profile import StagedRun, profile_engine
+from fsrfer.runtime.profiling.engine_report import EngineBound, EngineProfile, bound_of
 from fsrfer.runtime.profiling.report_file import profile_schema
 
 QUICK = ProfileConfig(batches=(1, 4), seconds=0.02, warmup_seconds=0.0, rounds=3)
@@ -71,6 +74,47 @@ def test_copies_and_computing_are_apart(engine, bundle):
         assert row.compute.runs == row.host.runs
         assert row.faces_per_second == pytest.approx(1e3 * row.batch / row.latency.mean_ms)
     assert profile.engine_sha256 == "1" * 64
+
+
+def test_the_part_of_the_host_is_that_of_serving():
+    """The launches of runs without CUDA graphs are no part of what is served."""
+    assert bound_of(10.0, 1.0, 2.0, 1.0) is EngineBound.HOST
+    assert bound_of(5.0, 1.0, 2.5, 1.0) is EngineBound.COMPUTE
+    assert bound_of(5.0, 2.0, 2.5, 1.0) is EngineBound.COPIES
+    assert bound_of(3.0, 1.0, 2.5, 1.0) is EngineBound.COMPUTE  # a CUDA graph may be faster than the sum
+
+
+def test_batches_below_the_smallest_are_filled_up(gpu, engines, bundle, tmp_path):
+    path = tmp_path / "model.engine"
+    path.write_bytes(emulator.plan_of(bundle.artifact_path(ArtifactKind.ONNX_FP32).read_bytes(), (4, 4, 8)))
+    record = replace(engines.RECORD, file=path.name, source=ArtifactKind.ONNX_FP16)
+    engine = FoundEngine(path, record, gpu.trt, Cuda(gpu.cudart), None)
+    rows = profile_engine(engine, bundle.manifest, replace(QUICK, batches=(1, 4, 8))).rows
+    assert [row.fill.rows for row in rows] == [0.25, 1.0, 1.0]
+    assert all(0 < row.fill.pixels <= 1 for row in rows)
+
+
+def test_runs_and_rows_are_written_for_other_tools(engine, bundle, tmp_path):
+    runs: list[StagedRun] = []
+    profile = profile_engine(engine, bundle.manifest, QUICK, on_run=runs.append)
+    write_engine_times(tmp_path / "times.json", runs)
+    found = json.loads((tmp_path / "times.json").read_text())
+    assert len(found) == sum(row.compute.runs for row in profile.rows)
+    assert {run["round"] for run in found} == {0, 1, 2}
+    starts = [run["startEnqMs"] for run in found]
+    assert starts == sorted(starts)
+    assert starts[0] == 0.0
+    for run in found:
+        assert (run["h2dMs"], run["computeMs"], run["d2hMs"], run["latencyMs"]) == (2.0, 1.0, 2.0, 5.0)
+        assert run["endD2hMs"] == pytest.approx(run["startEnqMs"] + run["wholeMs"])
+        assert run["endD2hMs"] - run["startH2dMs"] == pytest.approx(run["latencyMs"])
+    write_engine_rates(tmp_path / "rates.csv", profile.rows)
+    with (tmp_path / "rates.csv").open(newline="") as file:
+        lines = list(csv.DictReader(file))
+    assert [int(line["Batch Size"]) for line in lines] == [1, 4]
+    for line, row in zip(lines, profile.rows, strict=True):
+        assert float(line["Server Compute Infer"]) == pytest.approx(1e3 * row.compute.mean_ms, abs=0.5)
+        assert float(line["p99 latency"]) == pytest.approx(1e3 * row.latency.p99_ms, abs=0.5)
 
 
 def test_layers_are_those_that_the_profiler_reports(engine, bundle):
