@@ -21,6 +21,7 @@ from ..datasets.procedural import CrowdClip, write_clip
 from ..runtime.classifier import ExpressionClassifier
 from ..runtime.pipeline import PipelineOptions, StreamPipeline
 from ..runtime.profiling.capacity import CapacityConfig, CapacityReport, CapacityStep, measure_capacity
+from ..runtime.profiling.capacity_knee import CameraKnee
 from ..runtime.profiling.span_journal import SpanJournal
 from ..runtime.profiling.window import Window, run_window
 from ..runtime.scene import FollowOptions
@@ -28,10 +29,11 @@ from ..runtime.sinks import JsonLinesSink
 from ..runtime.sources.replay import ReplaySource
 from . import run_options as opt
 from .console import print_table
-from .face_finding import FaceFinding, describe_faces, lanes_for, with_tracks_begun_by
+from .face_finding import FaceFinding, lanes_for, with_tracks_begun_by
 from .json_report import JsonPath, write_report
 from .model_choice import ModelChoice
 from .parsing import parse_counts, parse_detect_every
+from .pipeline_setup import setup_of
 from .profile_pipeline import phase_of
 from .run_summary import describe, note
 from .writable import check_writable
@@ -39,6 +41,8 @@ from .writable import check_writable
 _SPANS_OF_A_FRAME = 12
 _SKIPPED_FRAMES = 50
 _BUSY_OTHERS = 0.1  # of the cores
+_WARMUP_S = 2.0
+_ADAPTING_S = 10.0  # the distance between detections changes by one a second, from 1 to 5, as averages settle
 
 
 def capacity(
@@ -55,7 +59,10 @@ def capacity(
     ] = None,
     most: Annotated[int, typer.Option(min=1, help="Number of cameras at which the search ends.")] = 64,
     seconds: Annotated[float, typer.Option(help="Measured time of each step.")] = 8.0,
-    warmup: Annotated[float, typer.Option(help="Time of each step before that.")] = 2.0,
+    warmup: Annotated[
+        float | None,
+        typer.Option(help="Time of each step before that.  [default: 2; 10 where --detect-every auto adapts]"),
+    ] = None,
     detector: opt.Detector = None,
     detector_side: opt.DetectorSide = None,
     tile: opt.Tile = None,
@@ -79,20 +86,21 @@ def capacity(
     model = ModelChoice.parsed(
         bundle, precision, backend, provider, engine=engine, threads=threads, max_batch=max_batch
     )
+    every = parse_detect_every(detect_every)
     check_writable(json_path, "--json", or_stdout=True)
     config = CapacityConfig(
         fps=fps,
         bound_s=p95_ms / 1e3,
         most_dropped=max_dropped,
         margin=margin,
-        warmup_s=warmup,
+        warmup_s=warmup_for(warmup, every),
         seconds=seconds,
         most_sources=most,
         sources=() if sources is None else parse_counts(sources, option="--sources"),
     )
     options = PipelineOptions(
         max_staleness_s=max_staleness,
-        detect_every=parse_detect_every(detect_every),
+        detect_every=every,
         follow=FollowOptions() if track else None,
     )
     if detector is not None and detector.startswith("boxes:"):
@@ -108,10 +116,7 @@ def capacity(
         cameras = _Cameras(path, classifier, finding, options, threads, detect_lanes, config)
         measured = measure_capacity(cameras.run, config, _note_step)
     report = CapacityReport(
-        bundle=classifier.manifest.name,
-        graph=model.graph,
-        detector=describe_faces(faces),
-        detect_every=options.detect_every,
+        setup=setup_of(model, classifier, finding, faces, options, detect_lanes),
         clip="the drawn crowd" if clip is None else clip.name,
         created=datetime.now(timezone.utc).isoformat(timespec="seconds"),
         config=config,
@@ -120,6 +125,18 @@ def capacity(
     )
     if not write_report(report, json_path):
         _print(report)
+
+
+def warmup_for(wanted: float | None, detect_every: int | None) -> float:
+    """Return the seconds of a step before it is measured.
+
+    Args:
+        wanted: What was asked for; None for enough.
+        detect_every: Frames from one detection to the next; None adapts, which takes a while.
+    """
+    if wanted is not None:
+        return wanted
+    return _ADAPTING_S if detect_every is None else _WARMUP_S
 
 
 def _drawn_clip(stack: ExitStack) -> Path:
@@ -172,7 +189,8 @@ def _print(report: CapacityReport) -> None:
     config, measured, processor = report.config, report.capacity, report.environment.processor
     place = f"{processor.model or report.environment.machine}, {processor.usable_cores:g} cores"
     columns = ("cams", "fps", "faces/s", "p50 ms", "p95 ms", "drops", "cores", "ms/face", "holds")
-    title = f"{report.bundle}: {report.graph}, {report.detector}; {report.clip} at {config.fps:g} frames/s; {place}"
+    setup = report.setup
+    title = f"{setup.bundle}: {setup.graph}, {setup.detector}; {report.clip} at {config.fps:g} frames/s; {place}"
     print_table(title, columns, [_cells(step) for step in measured.steps])
     typer.echo("p50, p95 age of results, from capture until the sinks have them")
     typer.echo("ms/face  processor time of a face in the results, with everything before it")
@@ -206,14 +224,24 @@ def _answer(report: CapacityReport) -> list[str]:
     ]
     if measured.limit is not None:
         lines.append(f"limit    {measured.limit}")
-    lines += _cost_of_numbers(measured.steps)
+    lines += _knee(measured.knee)
+    lines += _cost_of_numbers(measured.steps, adapts=report.setup.detect_every is None)
     best = next((step for step in reversed(measured.steps) if step.sources == measured.sources), measured.steps[-1])
     faces = best.cost.faces_per_second * best.machine.energy.seconds
     lines.append(f"energy   with {best.sources} cameras: {best.machine.energy.describe(faces)}")
     return lines + _warnings(measured.steps, report.environment.processor.usable_cores)
 
 
-def _cost_of_numbers(steps: Sequence[CapacityStep]) -> list[str]:
+def _knee(knee: CameraKnee | None) -> list[str]:
+    if knee is None:
+        return []
+    if knee.is_open:
+        return [f"knee     not up to {knee.sources} cameras, {knee.frames_per_second:.1f} frames/s"]
+    best = f"{knee.best_frames_per_second:.1f} at most, with {knee.best_sources}"
+    return [f"knee     {knee.sources} cameras: {knee.frames_per_second:.1f} frames/s ({best})"]
+
+
+def _cost_of_numbers(steps: Sequence[CapacityStep], *, adapts: bool) -> list[str]:
     """Say whether a face costs more where there are more cameras, of those numbers that held."""
     costs = {step.sources: step.cost.cpu_ms_per_face for step in steps if step.holds and step.cost.cpu_ms_per_face}
     if len(costs) < 2:
@@ -222,7 +250,8 @@ def _cost_of_numbers(steps: Sequence[CapacityStep]) -> list[str]:
     if not alone or not together:
         return []
     growth = together / alone - 1
-    return [f"cost     a face takes {alone:.2f} ms of a core with {few}, {together:.2f} with {many}: {growth:+.0%}"]
+    line = f"cost     a face takes {alone:.2f} ms of a core with {few}, {together:.2f} with {many}: {growth:+.0%}"
+    return [line, "         frames were searched as often as the load allowed: not the same work"] if adapts else [line]
 
 
 def _warnings(steps: Sequence[CapacityStep], usable_cores: float) -> list[str]:

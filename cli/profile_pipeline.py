@@ -20,6 +20,8 @@ from ..core.options import Backend, Precision, Provider
 from ..runtime.pipeline import PipelineOptions, StreamPipeline
 from ..runtime.profiling.chrome_trace import TraceRecorder
 from ..runtime.profiling.pipeline_profile import PipelineProfileReport, SourceRow, Times, profile_window
+from ..runtime.profiling.statistics import Stability
+from ..runtime.profiling.steadiness import Steadiness
 from ..runtime.profiling.window import run_window
 from ..runtime.scene import FollowOptions
 from ..runtime.sinks import JsonLinesSink
@@ -27,10 +29,12 @@ from ..runtime.sources import FrameSource, SourceKind, SourceSpec, open_source, 
 from ..runtime.sources.replay import ReplaySource
 from . import run_options as opt
 from .console import print_table
-from .face_finding import FaceFinding, describe_faces, lanes_for, with_tracks_begun_by
+from .face_finding import FaceFinding, lanes_for, with_tracks_begun_by
 from .json_report import JsonPath, write_report
+from .launch import needing_extra
 from .model_choice import ModelChoice
 from .parsing import parse_detect_every
+from .pipeline_setup import setup_of
 from .run_summary import describe, describe_sources, note
 from .writable import check_writable
 
@@ -47,6 +51,7 @@ def pipeline(
         typer.Option(help="Play videos again and again at so many frames a second, as cameras do."),
     ] = None,
     trace: opt.Trace = None,
+    report: Annotated[str | None, typer.Option(help="Also write an HTML page that needs no other file.")] = None,
     detector: opt.Detector = None,
     detector_side: opt.DetectorSide = None,
     tile: opt.Tile = None,
@@ -74,6 +79,11 @@ def pipeline(
     )
     check_writable(json_path, "--json", or_stdout=True)
     check_writable(None if trace is None else str(trace), "--trace")
+    check_writable(report, "--report")
+    if report is not None:
+        with needing_extra("fsrfer-profile pipeline --report"):
+            import jinja2 as _jinja2  # noqa: F401
+            import matplotlib as _matplotlib  # noqa: F401
     specs = parse_sources(sources)
     cameras = cameras_of(specs, as_cameras)
     options = PipelineOptions(
@@ -101,10 +111,8 @@ def pipeline(
                 seconds=seconds,
                 on_tick=lambda: recorder.sample(running.report(), time.monotonic()),
             )
-    report = PipelineProfileReport(
-        bundle=classifier.manifest.name,
-        graph=model.graph,
-        detector=describe_faces(faces),
+    found = PipelineProfileReport(
+        setup=setup_of(model, classifier, finding, faces, options, options.detect_lanes),
         created=datetime.now(timezone.utc).isoformat(timespec="seconds"),
         warmup_seconds=warmup,
         profile=profile_window(window),
@@ -112,8 +120,13 @@ def pipeline(
     )
     if trace is not None:
         note(f"wrote {trace}: {recorder.write(trace)} events for https://ui.perfetto.dev")
-    if not write_report(report, json_path):
-        _print(report)
+    if not write_report(found, json_path):
+        _print(found)
+    if report is not None:
+        from ..export.profile_page import write_pipeline_page
+
+        write_pipeline_page(found, Path(report))
+        note(f"wrote {report}")
     if window.after.failed:
         names = ", ".join(source.name for source in window.after.failed)
         raise SourceError(f"{len(window.after.failed)} sources failed", found=names, fix="see the errors above")
@@ -163,7 +176,7 @@ def phase_of(index: int) -> float:
 def _print(report: PipelineProfileReport) -> None:
     profile, processor = report.profile, report.environment.processor
     place = f"{processor.model or report.environment.machine}, {processor.usable_cores:g} cores"
-    columns = ("part", "frames", "p50 ms", "p95 ms", "p99 ms", "max ms", "share")
+    columns = ("part", "frames", "p50 ms", "p90 ms", "p95 ms", "p99 ms", "max ms", "share")
     rows = [
         (f"({row.part.value})" if row.is_wait else row.part.value, *_times_cells(row.times), f"{row.share:.1%}")
         for row in profile.parts
@@ -172,25 +185,27 @@ def _print(report: PipelineProfileReport) -> None:
         share = profile.residual.mean_ms / profile.age.mean_ms if profile.age.mean_ms else 0.0
         rows.append(("residual", *_times_cells(profile.residual), f"{share:.1%}"))
         rows.append(("age of result", *_times_cells(profile.age), "100.0%"))
-    print_table(f"{report.bundle}: {report.graph}, {report.detector}; {place}", columns, rows)
-    columns = ("source", "frames", "p50 ms", "p95 ms", "p99 ms", "dropped", "why")
+    setup = report.setup
+    print_table(f"{setup.bundle}: {setup.graph}, {setup.detector}; {place}", columns, rows)
+    columns = ("source", "frames", "p50 ms", "p90 ms", "p95 ms", "p99 ms", "dropped", "why")
     print_table("age of results, and what was dropped", columns, [_source_cells(row) for row in profile.sources])
     for line in _remarks(report):
         typer.echo(line)
 
 
 def _times_cells(times: Times) -> tuple[str, ...]:
-    values = (times.p50_ms, times.p95_ms, times.p99_ms, times.max_ms)
+    values = (times.p50_ms, times.p90_ms, times.p95_ms, times.p99_ms, times.max_ms)
     return (str(times.count), *(f"{value:.2f}" for value in values))
 
 
 def _source_cells(row: SourceRow) -> tuple[object, ...]:
-    ages = ("-", "-", "-") if row.age is None else (row.age.p50_ms, row.age.p95_ms, row.age.p99_ms)
+    age = row.age
+    ages = ("-",) * 4 if age is None else (age.p50_ms, age.p90_ms, age.p95_ms, age.p99_ms)
     why = {**row.dropped, **row.left_out}
     return (
         row.name,
         row.frames,
-        *(age if isinstance(age, str) else f"{age:.1f}" for age in ages),
+        *(value if isinstance(value, str) else f"{value:.1f}" for value in ages),
         "-" if row.is_live is False else f"{row.dropped_share:.1%}",
         ", ".join(f"{count} {name}" for name, count in why.items() if count) or "-",
     )
@@ -211,6 +226,7 @@ def _remarks(report: PipelineProfileReport) -> list[str]:
         f"threads    {', '.join(f'{row.name} {row.busy_share:.0%}' for row in profile.threads)} busy",
         f"batches    faces in a run of the model: {batches or 'none'}",
         f"energy     {profile.machine.energy.describe(faces)}",
+        f"steady     {_describe_steadiness(profile.steadiness)}",
     ]
     if profile.machine.clocks.is_throttled:
         lines.append(f"warning: clocks were held down: {', '.join(profile.machine.clocks.brakes) or 'heat'}")
@@ -219,6 +235,17 @@ def _remarks(report: PipelineProfileReport) -> list[str]:
     if profile.age is None:
         lines.append("warning: no result came out while it was measured")
     return lines
+
+
+def _describe_steadiness(steadiness: Steadiness) -> str:
+    rates = ", ".join(f"{third.frames_per_second:.1f}" for third in steadiness.thirds)
+    ages = ", ".join("-" if third.age_p50_ms is None else f"{third.age_p50_ms:.0f}" for third in steadiness.thirds)
+    verdict = {
+        Stability.STABLE: "yes",
+        Stability.DRIFTING: "no, decide nothing by it",
+        Stability.TOO_SHORT: "not known: measure for longer",
+    }
+    return f"{verdict[steadiness.stability]} (by thirds: {rates} frames/s; p50 of ages {ages} ms)"
 
 
 def _batch_name(at_most: int | None) -> str:

@@ -1,5 +1,6 @@
-"""A profile as one HTML page that needs no other file."""
+"""Profiles as HTML pages that need no other file."""
 
 from .page import write_profile_page
+from .pipeline_page import write_pipeline_page
 
-__all__ = ["write_profile_page"]
+__all__ = ["write_pipeline_page", "write_profile_page"]

@@ -11,14 +11,16 @@ import numpy as np
 from ...core.environment import Environment
 from ...core.errors import UsageError
 from ...core.processor import Processor, read_processor
+from .capacity_knee import CameraKnee, find_camera_knee
 from .capacity_search import find_most
 from .frame_costs import Part
 from .machine_watch import MachineReport
 from .pipeline_profile import Cost, PipelineProfile, ThreadRow, Times, ages_of, profile_window
+from .pipeline_setup import PipelineSetup
 from .statistics import Float64Array
 from .window import Window
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 OnStep = Callable[["CapacityStep"], None]
 """Called after each step."""
 
@@ -115,6 +117,7 @@ class Capacity:
         recommended: The same with the margin.
         is_bounded: Whether a larger number was tried and did not hold: else it may carry more.
         limit: What holds it back, from the smallest number that did not hold; None where all did.
+        knee: From where on more cameras bring few more frames, whatever their age; None for fewer than two numbers.
     """
 
     steps: tuple[CapacityStep, ...]
@@ -122,6 +125,7 @@ class Capacity:
     recommended: int
     is_bounded: bool
     limit: str | None
+    knee: CameraKnee | None
 
 
 @dataclass(frozen=True)
@@ -129,10 +133,7 @@ class CapacityReport:
     """A capacity, and all that is needed to measure it again.
 
     Attributes:
-        bundle: Name of the model.
-        graph: What of it runs.
-        detector: Where faces come from.
-        detect_every: Frames of a camera from one detection to the next; None adapts.
+        setup: What ran.
         clip: What the cameras show.
         created: UTC time, ISO 8601.
         config: What was asked.
@@ -141,10 +142,7 @@ class CapacityReport:
         schema_version: Version of this layout.
     """
 
-    bundle: str
-    graph: str
-    detector: str
-    detect_every: int | None
+    setup: PipelineSetup
     clip: str
     created: str
     config: CapacityConfig
@@ -199,6 +197,7 @@ def measure_capacity(
         recommended=math.floor(config.margin * carried + 1e-9),
         is_bounded=nearest is not None,
         limit=None if nearest is None else limit_of(nearest, (processor or read_processor()).usable_cores),
+        knee=find_camera_knee({step.sources: step.cost.frames_per_second for step in steps}),
     )
 
 

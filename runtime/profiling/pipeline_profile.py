@@ -11,11 +11,13 @@ from ...core.environment import Environment
 from ..sources import SourceStatus
 from .frame_costs import Part, parts_of
 from .machine_watch import MachineReport
+from .pipeline_setup import PipelineSetup
 from .processor_time import ThreadKind
 from .statistics import Float64Array
+from .steadiness import Steadiness, steadiness_of
 from .window import Window
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 
 
 @dataclass(frozen=True)
@@ -156,6 +158,7 @@ class PipelineProfile:
         threads: The threads that work on frames.
         batches: Faces in the runs of the model.
         cost: What it costs.
+        steadiness: Whether it did the same at the end as at the begin.
         machine: Energy and clocks.
         lost_spans: Stages that were forgotten since there were too many; above 0, figures are of the last part only.
     """
@@ -168,6 +171,7 @@ class PipelineProfile:
     threads: tuple[ThreadRow, ...]
     batches: tuple[BatchCount, ...]
     cost: Cost
+    steadiness: Steadiness
     machine: MachineReport
     lost_spans: int
 
@@ -177,9 +181,7 @@ class PipelineProfileReport:
     """A profile, and all that is needed to take it again.
 
     Attributes:
-        bundle: Name of the model.
-        graph: What of it runs.
-        detector: Where faces come from.
+        setup: What ran.
         created: UTC time, ISO 8601.
         warmup_seconds: Time before the measurement.
         profile: What was measured.
@@ -187,9 +189,7 @@ class PipelineProfileReport:
         schema_version: Version of this layout.
     """
 
-    bundle: str
-    graph: str
-    detector: str
+    setup: PipelineSetup
     created: str
     warmup_seconds: float
     profile: PipelineProfile
@@ -215,6 +215,9 @@ def profile_window(window: Window) -> PipelineProfile:
         threads=_thread_rows(window),
         batches=_batches(window),
         cost=cost_of(window),
+        steadiness=steadiness_of(
+            np.array([cost.end_s for cost in window.costs], np.float64), ages, window.begin_s, window.seconds
+        ),
         machine=window.machine,
         lost_spans=window.lost_spans,
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import signal
 import subprocess
 import sys
@@ -12,10 +13,13 @@ import pytest
 from typer.testing import CliRunner
 
 from fsrfer.cli.profile import app
+from fsrfer.cli.profile_capacity import warmup_for
+from fsrfer.core import ModelBundle
 from fsrfer.core.errors import FsrferError, SourceError, UsageError
 from fsrfer.core.schema import from_mapping
 from fsrfer.datasets.procedural import CrowdClip, write_clip, write_ground_truth
 from fsrfer.runtime.profiling.capacity import CapacityReport
+from fsrfer.runtime.profiling.latency_bound import Verdict
 from fsrfer.runtime.profiling.pipeline_profile import PipelineProfileReport
 from fsrfer.runtime.profiling.scenario_report import ScenarioReport
 
@@ -59,11 +63,16 @@ def test_a_pipeline_is_taken_apart(bundle, clip, tmp_path):
     quick = ("--bundle", bundle, "--detector", boxes, "--warmup", 0, "--threads", 1)
     done = invoke("pipeline", clip, *quick, "--json", tmp_path / "p.json", "--trace", tmp_path / "t.json")
     assert done.exit_code == 0, done.exception
-    for word in ("decode", "(queue)", "classify", "residual", "age of result", "dropped", "ms a face", "not measured"):
-        assert word in done.stdout or (word == "not measured" and "W" in done.stdout)
+    for word in ("decode", "(queue)", "classify", "residual", "age of result", "p90 ms", "dropped", "ms a face"):
+        assert word in done.stdout
+    assert re.search(r"^energy +(not measured \(.+\)|\d+\.\d W.*)$", done.stdout, re.MULTILINE)
+    assert re.search(r"^steady +(yes|no, decide nothing by it|not known)", done.stdout, re.MULTILINE)
     assert max(map(len, done.stdout.splitlines())) <= 160
     report = read(PipelineProfileReport, (tmp_path / "p.json").read_text())
     assert report.profile.sources[0].frames > 10
+    setup = report.setup
+    assert setup.model_sha256 == ModelBundle.load(bundle).manifest.artifacts["onnx-fp32"].sha256
+    assert (setup.threads, setup.detector_side, setup.detect_every, setup.detect_lanes) == (1, None, None, 1)
     assert json.loads((tmp_path / "t.json").read_text())["traceEvents"]
 
 
@@ -74,6 +83,15 @@ def test_videos_may_play_cameras(bundle, clip, yunet):
     report = read(PipelineProfileReport, done.stdout)
     assert [source.name for source in report.profile.sources] == [str(clip), f"{clip}#2"]
     assert all(source.is_live and source.frames for source in report.profile.sources)
+    assert (report.setup.detector_side, report.setup.detect_every, report.setup.follows) == (160, 1, True)
+
+
+def test_a_page_of_a_pipeline_is_written(bundle, clip, tmp_path):
+    pytest.importorskip("matplotlib")
+    quick = ("--bundle", bundle, "--detector", f"boxes:{clip.with_suffix('.jsonl')}", "--warmup", 0, "--threads", 1)
+    done = invoke("pipeline", clip, *quick, "--report", tmp_path / "pipeline.html")
+    assert done.exit_code == 0, done.exception
+    assert (tmp_path / "pipeline.html").read_text().count("<svg") == 2
 
 
 def test_an_interrupt_ends_the_measurement_and_what_was_seen_is_told(bundle, clip, yunet):
@@ -99,7 +117,8 @@ def test_a_capacity_is_found_and_says_what_was_asked(bundle, clip, yunet):
     limits = ("--fps", 5, "--most", 2, "--seconds", 1, "--warmup", 0.5, "--p95-ms", 5000, "--max-dropped", 0.5)
     done = invoke("capacity", *words, *limits)
     assert done.exit_code == 0, done.exception
-    assert "carried" in done.stdout
+    for word in ("carried", "knee"):
+        assert word in done.stdout
     assert max(map(len, done.stdout.splitlines()[2:7])) <= 80
     assert "plan for" in done.stdout
     assert "p95 within 5000 ms" in done.stdout
@@ -111,7 +130,16 @@ def test_a_list_of_numbers_as_json(bundle, clip, yunet):
     assert done.exit_code == 0, done.exception
     report = read(CapacityReport, done.stdout)
     assert [step.sources for step in report.capacity.steps] == [1, 3]
+    assert report.capacity.knee is not None
+    assert report.config.warmup_s == 0.5
+    assert report.setup.detector_side == 160
     assert report.clip == clip.name
+
+
+def test_a_pipeline_that_adapts_is_given_time_for_it():
+    assert warmup_for(None, detect_every=3) == 2.0
+    assert warmup_for(None, detect_every=None) >= 5 * 1.0  # one step a second, from 1 to 5
+    assert warmup_for(0.5, detect_every=None) == 0.5
 
 
 def test_the_drawn_crowd_needs_no_clip(bundle, yunet):
@@ -140,7 +168,11 @@ def test_the_server_scenario_is_searched_and_told(bundle, tmp_path):
     assert done.exit_code == 0, done.exception
     (result,) = read(ScenarioReport, (tmp_path / "s.json").read_text()).results
     assert result.server.trials[-1].queries >= result.fewest_queries == 459
-    assert "queries/s within 200 ms" in done.stdout or "no rate holds 200 ms" in done.stdout
+    rate = result.server.per_second
+    held = [trial for trial in result.server.trials if trial.per_second == rate and trial.verdict is Verdict.HOLDS]
+    assert ("no rate holds 200 ms" if rate is None else f"{len(held)} of which held at this rate") in " ".join(
+        done.stdout.split()
+    )
     assert "faces a run: holds" in done.stderr
 
 
@@ -156,6 +188,7 @@ def test_the_server_scenario_is_searched_and_told(bundle, tmp_path):
         (("capacity", "--json", "."), "folder"),
         (("pipeline", "0", "--as-cameras", "10"), "videos"),
         (("pipeline", "0", "--trace", "."), "--trace"),
+        (("pipeline", "0", "--report", "."), "--report"),
     ],
 )
 def test_mistakes_are_found_before_anything_is_measured(words, problem):
