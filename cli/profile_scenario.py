@@ -11,8 +11,10 @@ import typer
 from ..core.environment import read_environment
 from ..core.errors import UsageError
 from ..core.options import Backend, Precision, Provider
+from ..runtime.profiling.latency_bound import Verdict
 from ..runtime.profiling.scenario_report import ScenarioReport
 from ..runtime.profiling.scenarios import Scenario, ScenarioConfig, ScenarioResult, run_scenario
+from ..runtime.profiling.server_search import RateSearch
 from ..runtime.profiling.statistics import LatencySummary
 from . import run_options as opt
 from .console import print_table
@@ -123,6 +125,10 @@ def _cells(result: ScenarioResult) -> tuple[object, ...]:
     )
 
 
+def _held(search: RateSearch) -> int:
+    return sum(trial.per_second == search.per_second and trial.verdict is Verdict.HOLDS for trial in search.trials)
+
+
 def _percentiles(latency: LatencySummary | None) -> tuple[str, str, str]:
     if latency is None:
         return "-", "-", "-"
@@ -136,8 +142,8 @@ def _remarks(config: ScenarioConfig, result: ScenarioResult) -> list[str]:
         broken = "" if search.broken_per_second is None else f", at {search.broken_per_second:.1f} no longer"
         remarks.append(
             f"{search.per_second:.1f} queries/s within {1e3 * config.bound_s:g} ms{broken}; "
-            f"{len(search.trials)} trials of {result.fewest_queries} queries or more, the last "
-            f"{config.search.confirmations + 1} of them at this rate"
+            f"{len(search.trials)} trials of {result.fewest_queries} queries or more, {_held(search)} of which held at "
+            "this rate"
         )
     elif search is not None:
         remarks.append(f"no rate holds {1e3 * config.bound_s:g} ms in {len(search.trials)} trials")
