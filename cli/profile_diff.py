@@ -34,13 +34,17 @@ def diff(
         float, typer.Option(min=0.0, max=99.0, help="Percent of change that counts as noise in any case.")
     ] = 100 * DEFAULT_NOISE,
     fail_slower: Annotated[
-        float | None, typer.Option(min=0.0, help="Exit with 3 where a row is surely slower by more than this percent.")
+        float | None,
+        typer.Option(
+            min=0.0,
+            help="Exit with 3 where a row is surely slower by more than this percent, or could not be compared.",
+        ),
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the comparison as JSON.")] = False,
 ) -> None:
     """Say for each row of two profiles whether it became faster or slower, or whether that is noise.
 
-    Rows are compared by the medians of their rounds. Another machine, graph or ONNX Runtime makes them not comparable,
+    Rows are compared by the medians of their rounds. Another machine, graph or software makes them not comparable,
     unless --despite says that this is what is compared.
     """
     if Difference.SETTINGS in (despite or ()):
@@ -48,6 +52,12 @@ def diff(
             "--despite settings says nothing",
             expected="machine, graph or software",
             found="settings never prevent a comparison",
+        )
+    if fail_slower is not None and fail_slower < noise:
+        raise UsageError(
+            f"--fail-slower {fail_slower:g} has no effect",
+            expected=f"{noise:g} or more: what changes by less than --noise never counts as slower",
+            fix=f"--noise {fail_slower:g}, if the machine is that quiet",
         )
     old, new = read_profile(before), read_profile(after)
     found = compare_profiles(old, new, despite=despite or (), noise=noise / 100)

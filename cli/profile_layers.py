@@ -14,7 +14,7 @@ from ..core.schema import to_mapping
 from .console import NOTES, print_json, progress_bar
 from .launch import needing_extra
 from .layer_tables import print_layers
-from .profile_parsing import describe_interference, describe_machine, parse_list
+from .profile_parsing import describe_machine, describe_watch, parse_list
 from .writable import check_writable
 
 
@@ -60,9 +60,8 @@ def layers(
         return
     typer.echo(f"{profile.bundle} on {describe_machine(profile.environment)}")
     print_layers(profile.layers, every=every)
-    warning = describe_interference(profile.interference)
-    if warning is not None:
-        typer.echo(warning)
+    for line in describe_watch(profile.layers.interference, profile.layers.machine):
+        typer.echo(line)
     if json_path is not None:
         write_json(Path(json_path), to_mapping(profile))
         NOTES.print(f"wrote {json_path}", markup=False, soft_wrap=True)

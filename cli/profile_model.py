@@ -9,9 +9,11 @@ from typing import Annotated
 import typer
 
 from ..core.bundle import ModelBundle
+from ..core.errors import UsageError
 from ..core.files import write_json
-from ..core.options import Precision
+from ..core.options import Precision, Provider
 from ..core.schema import to_mapping
+from ..datasets import SPEC_FORMS, FaceDataset, evenly_spread, open_dataset
 from ..runtime.profiling import ProfileConfig, ProfileReport, profile_bundle
 from ..runtime.profiling.series_files import TimesRecorder, write_rates
 from .console import NOTES, print_json, progress_bar
@@ -30,19 +32,31 @@ def model(
     batch: Annotated[str, typer.Option(help="Faces in one run, such as 1,8,32.")] = "1,8,32",
     threads: Annotated[str, typer.Option(help="Threads inside one operator, such as 1,2,4.")] = "1",
     streams: Annotated[str, typer.Option(help="Runs at the same time on one loaded graph, such as 1,2.")] = "1",
+    provider: Annotated[
+        Provider, typer.Option(help="Where ONNX Runtime runs the graphs; with fsrfer[gpu], also cuda and tensorrt.")
+    ] = Provider.CPU,
+    spinning: Annotated[bool, typer.Option(help="Let ONNX Runtime's idle threads spin; fsrfer-run does not.")] = False,
     seconds: Annotated[float, typer.Option(help="Time of each row of the table.")] = 2.0,
     warmup: Annotated[float, typer.Option(help="Untimed seconds of each row before.")] = 0.5,
     layers: Annotated[bool, typer.Option(help="Also measure the layers, at the largest batch.")] = False,
+    data: Annotated[
+        str | None,
+        typer.Option(
+            help=f"Also evaluate each graph on the test split of these faces, by face size: {', '.join(SPEC_FORMS)}."
+        ),
+    ] = None,
+    faces: Annotated[int | None, typer.Option(min=1, help="Only so many of them, evenly spread.")] = None,
     json_path: Annotated[
         str | None, typer.Option("--json", help="Also write the profile to a file; - prints it instead of the table.")
     ] = None,
     times: Annotated[str | None, typer.Option(help="Also write every run to a JSON file, as trtexec does.")] = None,
     csv: Annotated[str | None, typer.Option(help="Also write the rows to a CSV file, as perf_analyzer does.")] = None,
     report: Annotated[
-        str | None, typer.Option(help="Also write an HTML page that needs no other file; measures the layers too.")
+        str | None,
+        typer.Option(help="Also write an HTML page that needs no other file; on a CPU it measures the layers too."),
     ] = None,
 ) -> None:
-    """Measure a bundle's graphs on this machine's CPU, alone and with what surrounds them in fsrfer-run.
+    """Measure a bundle's graphs on ONNX Runtime, alone and with what surrounds them in fsrfer-run.
 
     All combinations take turns, so that what else the machine does falls on all of them alike.
     """
@@ -53,13 +67,23 @@ def model(
         streams=parse_list(streams, "--streams", int, "1,2"),
         seconds=seconds,
         warmup_seconds=warmup,
+        provider=provider,
+        spinning=spinning,
     )
+    if layers and provider is not Provider.CPU:
+        raise UsageError(
+            "layers are measured on the CPU only",
+            found=f"--layers --provider {provider.value}",
+            fix="fsrfer-profile engine, for the layers of an engine of TensorRT",
+        )
     check_writable(json_path, "--json", or_stdout=True)
     for path, option in ((times, "--times"), (csv, "--csv"), (report, "--report")):
         check_writable(path, option)
-    _need_packages(report=report is not None, layers=layers)
+    with_layers = layers or (report is not None and provider is Provider.CPU)
+    _need_packages(report=report is not None, layers=with_layers)
+    labelled = None if data is None else evenly_spread(open_dataset(data, "test"), faces)
     recorder = None if times is None else TimesRecorder()
-    profile = _measure(ModelBundle.load(bundle), config, recorder, layers=layers or report is not None)
+    profile = _measure(ModelBundle.load(bundle), config, recorder, labelled, layers=with_layers)
     if json_path == "-":
         print_json(to_mapping(profile))
     else:
@@ -67,6 +91,18 @@ def model(
         if layers and profile.layers is not None:
             typer.echo("")
             print_layers(profile.layers, every=False)
+    _write(profile, recorder, json_path=json_path, times=times, csv=csv, report=report)
+
+
+def _write(
+    profile: ProfileReport,
+    recorder: TimesRecorder | None,
+    *,
+    json_path: str | None,
+    times: str | None,
+    csv: str | None,
+    report: str | None,
+) -> None:
     if json_path not in (None, "-"):
         write_json(Path(str(json_path)), to_mapping(profile))
     if times is not None and recorder is not None:
@@ -88,13 +124,18 @@ def _need_packages(*, report: bool, layers: bool) -> None:
         with needing_extra("fsrfer-profile model --report"):
             import jinja2 as _jinja2  # noqa: F401
             import matplotlib as _matplotlib  # noqa: F401
-    if report or layers:
+    if layers:
         with needing_extra("fsrfer-profile model --layers"):
             import onnx as _onnx  # noqa: F401
 
 
 def _measure(
-    bundle: ModelBundle, config: ProfileConfig, recorder: TimesRecorder | None, *, layers: bool
+    bundle: ModelBundle,
+    config: ProfileConfig,
+    recorder: TimesRecorder | None,
+    labelled: FaceDataset | None,
+    *,
+    layers: bool,
 ) -> ProfileReport:
     with progress_bar() as progress:
         whole = progress.add_task("measuring", total=None, visible=False)
@@ -103,6 +144,7 @@ def _measure(
             config,
             lambda done, total: progress.update(whole, completed=done, total=total, visible=True),
             recorder,
+            labelled,
         )
         if not layers:
             return profile

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from ..core.environment import Environment
 from ..core.errors import UsageError
 from ..runtime.profiling.interference import Interference
+from ..runtime.profiling.machine_watch import MachineReport
 
 
 def parse_list(text: str, option: str, read: Callable[[str], Any], example: str) -> tuple[Any, ...]:
@@ -42,3 +43,19 @@ def describe_interference(interference: Interference) -> str | None:
         return None
     others, stolen = interference.other_cores or 0.0, interference.stolen_cores or 0.0
     return f"warning: other processes kept {others:.2f} cores busy meanwhile, the hypervisor took {stolen:.2f}"
+
+
+def describe_watch(interference: Interference | None, machine: MachineReport | None) -> Iterator[str]:
+    """Say what the machine did meanwhile: its power, what held its clocks down, and who else was busy.
+
+    Args:
+        interference: What others did; None where nobody looked.
+        machine: Energy and clocks; None where nobody looked.
+    """
+    if machine is not None:
+        yield f"power of the machine: {machine.energy.describe(0)}"
+        if machine.clocks.is_throttled:
+            yield f"warning: clocks were held down: {', '.join(machine.clocks.brakes) or 'heat'}"
+    warning = None if interference is None else describe_interference(interference)
+    if warning is not None:
+        yield warning

@@ -19,11 +19,12 @@ from ...core.errors import UsageError
 from ...core.options import Precision
 from ...runtime.onnxruntime_runner import CPU_PROVIDER, OnnxRuntimeRunner, SessionOptions
 from ...runtime.opening import artifact_for
+from ...runtime.profiling.config import OnProgress
 from ...runtime.profiling.graphs import choose_precisions, describe_graph
 from ...runtime.profiling.interference import InterferenceMeter
 from ...runtime.profiling.layer_report import CopySpeed, LayerReport
+from ...runtime.profiling.machine_watch import MachineWatch
 from ...runtime.profiling.report import LayerProfile
-from ...runtime.profiling.sweep import OnProgress
 from ...runtime.profiling.timing import timed_runs
 from ...runtime.profiling.trace import read_trace
 from ...runtime.profiling.workload import face_crops, ready_feed
@@ -80,7 +81,6 @@ def profile_layers(
     """
     config = config or LayerConfig()
     created = datetime.now(timezone.utc).isoformat(timespec="seconds")
-    meter = InterferenceMeter()
     layers = measure_layers(bundle, config, on_progress)
     precisions = dict.fromkeys(run.precision for run in layers.runs)
     return LayerProfile(
@@ -90,7 +90,6 @@ def profile_layers(
         rounds=config.rounds,
         graphs=tuple(describe_graph(bundle, precision, CPU_PROVIDER) for precision in precisions),
         layers=layers,
-        interference=meter.read(),
         environment=read_environment(),
     )
 
@@ -128,7 +127,10 @@ def measure_layers(
             for shape in range(len(GEMM_SHAPES))
         ]
         copies = [_Copies(CopyBench(*pair)) for pair in itertools.product(config.threads, COPY_BYTES)]
-        _measure([*graphs, *products, *copies], config, on_progress)
+        with MachineWatch() as watch:
+            meter = InterferenceMeter()
+            _measure([*graphs, *products, *copies], config, on_progress)
+            interference = meter.read()
         measured = [graph.runs() for graph in graphs]
     peaks = tuple(
         best_peak(number_format, threads, [one.rounds for one in products if one.key == (number_format, threads)])
@@ -139,7 +141,7 @@ def measure_layers(
         assemble(each, config.batch, sources[each.precision], Machine.with_threads(peaks, speeds, each.threads))
         for each in measured
     )
-    return LayerReport(runs, peaks, speeds)
+    return LayerReport(runs, peaks, speeds, interference, watch.report)
 
 
 @dataclass

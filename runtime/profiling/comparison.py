@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections import Counter
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from enum import Enum
 
@@ -10,9 +11,9 @@ import numpy as np
 
 from ...core.environment import Environment
 from ...core.errors import CheckFailedError, UsageError
-from ...core.options import Precision
+from ...core.options import Precision, Provider
 from .report import ProfileReport
-from .rows import Combination, ProfileRow
+from .rows import Combination, LatencyClock, ProfileRow
 from .statistics import Stability, ratio_estimate, ratio_interval
 
 DEFAULT_NOISE = 0.03
@@ -45,7 +46,9 @@ class Difference(str, Enum):
         return self is not Difference.SETTINGS
 
 
-_JUDGED = (Verdict.FASTER, Verdict.SLOWER, Verdict.NOISE)
+_Facts = Callable[[Environment], dict[str, object]]
+(_CPU_PROVIDER,) = Provider.CPU.names
+_RESIZERS = ("opencv-python-headless", "opencv-python", "opencv-contrib-python", "opencv-contrib-python-headless")
 
 
 @dataclass(frozen=True)
@@ -58,6 +61,7 @@ class NamedDifference:
         before: What it was.
         after: What it is.
         precision: Number format of the only rows that it concerns; None where it concerns all.
+        clock: Clock of the only rows that it concerns; None where it concerns all.
     """
 
     kind: Difference
@@ -65,6 +69,11 @@ class NamedDifference:
     before: str
     after: str
     precision: Precision | None = None
+    clock: LatencyClock | None = None
+
+    def concerns(self, what: Combination) -> bool:
+        """Tell whether a row's times mean something else because of it."""
+        return self.precision in (None, what.precision) and self.clock in (None, what.clock)
 
 
 @dataclass(frozen=True)
@@ -89,6 +98,11 @@ class RowChange:
     verdict: Verdict
     remarks: tuple[str, ...]
 
+    @property
+    def is_judged(self) -> bool:
+        """Whether the two can be told apart at all: both steady, with rounds enough for an interval."""
+        return self.interval is not None and self.verdict is not Verdict.UNSTEADY
+
 
 @dataclass(frozen=True)
 class ProfileDiff:
@@ -105,32 +119,39 @@ class ProfileDiff:
     noise: float
 
     def raise_if_slower(self, limit: float) -> None:
-        """Check that nothing became slower by more than a limit.
+        """Check that nothing became slower by more than a limit, and that every row of before was checked.
 
         Args:
-            limit: As a part: 0.05 for 5 %.
+            limit: As a part: 0.05 for 5 %. Below :attr:`noise` it has no effect.
 
         Raises:
-            CheckFailedError: A row is surely slower, and by more than that; or no row could be compared, and so nothing
-                was checked.
+            CheckFailedError: A row is surely slower, and by more than that; or a row could not be compared, and so
+                nobody knows.
         """
-        compared = [row for row in self.rows if row.verdict in _JUDGED]
-        if not compared:
-            verdicts = dict.fromkeys(row.verdict.value for row in self.rows)
-            reasons = (f"{one.name} was {one.before}, is {one.after}" for one in self.differences)
-            raise CheckFailedError(
-                "no row could be compared",
-                found="; ".join((*verdicts, *reasons)),
-                fix="measure on an idle machine, or name with --despite what may differ",
-            )
-        late = [row for row in compared if row.verdict is Verdict.SLOWER and (row.ratio or 1.0) > 1.0 + limit]
+        checked = [row for row in self.rows if row.is_judged]
+        late = [row for row in checked if row.verdict is Verdict.SLOWER and (row.ratio or 1.0) > 1.0 + limit]
         if late:
             worst = max(late, key=lambda row: row.ratio or 1.0)
             raise CheckFailedError(
-                f"{len(late)} of {len(compared)} rows became slower",
+                f"{len(late)} of {len(checked)} rows became slower",
                 expected=f"by {limit:.1%} at most",
                 found=f"{describe_combination(worst.combination)}: {(worst.ratio or 1.0) - 1.0:+.1%}",
             )
+        unknown = [row for row in self.rows if not row.is_judged and row.verdict is not Verdict.ONLY_AFTER]
+        if unknown or not checked:
+            counts = Counter(_reason(row) for row in unknown)
+            some = f"{len(checked)} of {len(self.rows)} rows" if checked else "no row"
+            differences = (f"{one.name} was {one.before}, is {one.after}" for one in self.differences)
+            raise CheckFailedError(
+                f"{some} could be compared",
+                expected="every row of the first profile steady in both, under the same conditions",
+                found="; ".join((*(f"{count} {reason}" for reason, count in counts.items()), *differences)),
+                fix="measure the same rows on an idle machine, or name with --despite what may differ",
+            )
+
+
+def _reason(row: RowChange) -> str:
+    return "with too few rounds" if row.verdict is Verdict.NOISE else row.verdict.value
 
 
 def describe_combination(what: Combination) -> str:
@@ -185,7 +206,7 @@ def _change(
     if old is None or new is None:
         verdict = Verdict.ONLY_AFTER if old is None else Verdict.ONLY_BEFORE
         return RowChange(combination, before_ms, after_ms, None, None, verdict, ())
-    reasons = tuple(one.name for one in blocking if one.precision in (None, combination.precision))
+    reasons = tuple(one.name for one in blocking if one.concerns(combination))
     if reasons:
         return RowChange(combination, before_ms, after_ms, None, None, Verdict.NOT_COMPARABLE, reasons)
     medians = np.asarray(old.window_medians_ms), np.asarray(new.window_medians_ms)
@@ -206,16 +227,20 @@ def _verdict(ratio: float, interval: tuple[float, float] | None, noise: float) -
 
 
 def _differences(before: ProfileReport, after: ProfileReport) -> Iterator[NamedDifference]:
-    for kind, facts in (
-        (Difference.MACHINE, _machine),
-        (Difference.SOFTWARE, _software),
-    ):
+    conditions: list[tuple[Difference, LatencyClock | None, _Facts]] = [
+        (Difference.MACHINE, None, _machine),
+        (Difference.SOFTWARE, None, _software),
+        (Difference.SOFTWARE, LatencyClock.CLASSIFY, _software_around),
+    ]
+    if any(graph.provider != _CPU_PROVIDER for graph in (*before.graphs, *after.graphs)):
+        conditions += [(Difference.MACHINE, None, _gpus), (Difference.SOFTWARE, None, _driver)]
+    for kind, clock, facts in conditions:
         new = facts(after.environment)
         for name, value in facts(before.environment).items():
             if value != new[name]:
-                yield NamedDifference(kind, name, str(value), str(new[name]))
+                yield NamedDifference(kind, name, str(value), str(new[name]), clock=clock)
     yield from _graph_differences(before, after)
-    for name in ("bundle", "seconds", "warmup_seconds", "rounds"):
+    for name in ("bundle", "seconds", "warmup_seconds", "rounds", "spinning"):
         one, other = getattr(before, name), getattr(after, name)
         if one != other:
             yield NamedDifference(Difference.SETTINGS, name.replace("_", " "), str(one), str(other))
@@ -247,3 +272,18 @@ def _machine(environment: Environment) -> dict[str, object]:
 def _software(environment: Environment) -> dict[str, object]:
     packages = environment.packages
     return {"ONNX Runtime": packages.get("onnxruntime") or packages.get("onnxruntime-gpu")}
+
+
+def _gpus(environment: Environment) -> dict[str, object]:
+    return {"GPUs": ", ".join(gpu.name for gpu in environment.gpus) or None}
+
+
+def _driver(environment: Environment) -> dict[str, object]:
+    return {"GPU driver": environment.driver_version}
+
+
+def _software_around(environment: Environment) -> dict[str, object]:
+    """Name what resizes faces and computes probabilities: only the clock ``classify`` has it inside."""
+    packages = environment.packages
+    opencv = ", ".join(f"{name} {packages[name]}" for name in _RESIZERS if name in packages)
+    return {"OpenCV": opencv or None, "NumPy": packages.get("numpy")}

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from enum import Enum
 
 from ...core.options import Precision
+from .interference import Interference
+from .machine_watch import MachineReport
 from .statistics import Stability
 
 
@@ -182,11 +184,15 @@ class LayerReport:
         runs: One for each graph and number of threads.
         peaks: Fastest matrix products.
         copies: Speeds of copies of different sizes.
+        interference: What else the machine did while they were measured; None in files of version 2.
+        machine: Energy and clocks meanwhile; None in files of version 2.
     """
 
     runs: tuple[LayerRun, ...]
     peaks: tuple[ArithmeticPeak, ...]
     copies: tuple[CopySpeed, ...]
+    interference: Interference | None = None
+    machine: MachineReport | None = None
 
     def run_of(self, precision: Precision, threads: int) -> LayerRun | None:
         """Return the run of a graph with a number of threads; None where it was not measured."""

@@ -10,32 +10,11 @@ from .accuracy import AccuracyAtSize
 from .interference import Interference
 from .knees import BatchKnee
 from .layer_report import LayerReport
-from .rows import LatencyClock, ProfileRow
+from .machine_watch import MachineReport
+from .rows import ProfileRow
+from .speedups import Int8Speedup
 
-SCHEMA_VERSION = 2
-
-
-@dataclass(frozen=True)
-class Int8Speedup:
-    """How many times faster INT8 is than FP32, compared within each round so that they share its noise.
-
-    Attributes:
-        batch: Faces in one run.
-        threads: Threads inside one operator.
-        clock: What is inside the latency.
-        median: Median over the rounds of FP32's median latency divided by INT8's.
-        interval: 95 % interval of that median; None for fewer than six rounds.
-        by_round: The ratio of each round.
-        streams: Runs at the same time.
-    """
-
-    batch: int
-    threads: int
-    clock: LatencyClock
-    median: float
-    interval: tuple[float, float] | None
-    by_round: tuple[float, ...]
-    streams: int = 1
+SCHEMA_VERSION = 3
 
 
 @dataclass(frozen=True)
@@ -52,6 +31,7 @@ class ProfiledGraph:
             None where the bundle does not say.
         agreement_by_size: The same by face size in pixels.
         calibration_sha256: Hash of the faces that the ranges of INT8 were measured on; None for other graphs.
+        accuracy: Its own accuracy by face size, measured in this run; empty where no faces were given.
     """
 
     precision: Precision
@@ -62,6 +42,7 @@ class ProfiledGraph:
     agreement_with_fp32: float | None
     agreement_by_size: dict[str, float]
     calibration_sha256: str | None
+    accuracy: tuple[AccuracyAtSize, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -127,6 +108,9 @@ class ProfileReport:
         memory: Memory of the process.
         environment: The machine.
         layers: Times of the layers; None where they were not asked for.
+        machine: Energy and clocks while the rows were measured; None in files of version 2.
+        spinning: Idle threads of ONNX Runtime spun instead of sleeping.
+        accuracy_faces: Identity of the faces that the graphs were evaluated on; None for none.
         schema_version: Version of this layout.
     """
 
@@ -146,6 +130,9 @@ class ProfileReport:
     memory: ProcessMemory
     environment: Environment
     layers: LayerReport | None = None
+    machine: MachineReport | None = None
+    spinning: bool = False
+    accuracy_faces: str | None = None
     schema_version: int = SCHEMA_VERSION
 
 
@@ -159,8 +146,7 @@ class LayerProfile:
         seconds: Time of each graph and number of threads, traced and again untraced.
         rounds: Parts that this time is spread over.
         graphs: What was measured.
-        layers: Times of the layers.
-        interference: What else the machine did meanwhile.
+        layers: Times of the layers, and what else the machine did meanwhile.
         environment: The machine.
         schema_version: Version of this layout.
     """
@@ -171,6 +157,5 @@ class LayerProfile:
     rounds: int
     graphs: tuple[ProfiledGraph, ...]
     layers: LayerReport
-    interference: Interference
     environment: Environment
     schema_version: int = SCHEMA_VERSION

@@ -9,10 +9,20 @@ from typing import Any
 from ...core.errors import UsageError
 from ...core.json_schema import schema_of
 from ...core.schema import from_mapping
-from .engine_profile import EngineProfile
+from .engine_report import EngineProfile
 from .report import SCHEMA_VERSION, LayerProfile, ProfileReport
 
+READABLE_VERSIONS = (2, SCHEMA_VERSION)
+"""What version 3 added has a value for files that lack it."""
+
 _FIX = "fsrfer-profile BUNDLE --json FILE"
+_SHAPES = {
+    "capacity": {"capacity", "config"},
+    "scenario": {"configs", "results"},
+    "pipeline": {"profile", "warmup_seconds"},
+    "engine": {"engine_sha256", "rows"},
+}
+"""Keys of what the other commands write."""
 
 
 def profile_schema() -> dict[str, Any]:
@@ -35,12 +45,27 @@ def read_profile(path: Path) -> ProfileReport:
         value = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, json.JSONDecodeError) as problem:
         raise UsageError(f"{path} is no profile", found=str(problem), fix=_FIX) from problem
+    other = _other_command(value) if isinstance(value, dict) else None
+    if other is not None:
+        raise UsageError(
+            f"{path} is no profile of graphs",
+            expected="a file of `fsrfer-profile model`: only those are read here",
+            found=f"a file of `fsrfer-profile {other}`",
+            fix=_FIX,
+        )
     version = value.get("schema_version") if isinstance(value, dict) else None
-    if version != SCHEMA_VERSION:
+    if version not in READABLE_VERSIONS:
         raise UsageError(
             f"{path} is no profile that can be read here",
-            expected=f"schema_version {SCHEMA_VERSION}",
+            expected=f"schema_version {' or '.join(map(str, READABLE_VERSIONS))}",
             found=f"schema_version {version}",
             fix=f"measure again: {_FIX}",
         )
     return from_mapping(ProfileReport, value, where=str(path), error=UsageError)
+
+
+def _other_command(value: dict[str, Any]) -> str | None:
+    """Tell which other command wrote a file; None where none did that is known."""
+    if {"layers", "graphs"} <= value.keys() and "rows" not in value:
+        return "layers"
+    return next((command for command, keys in _SHAPES.items() if keys <= value.keys()), None)

@@ -60,6 +60,7 @@ class ProfileRow:
         window_medians_ms: Median of each round, in their order.
         stability: Whether these medians agree.
         streams: Runs at the same time.
+        joules_per_thousand_faces: Energy of the machine; None where nothing tells.
     """
 
     precision: Precision
@@ -71,6 +72,7 @@ class ProfileRow:
     window_medians_ms: tuple[float, ...]
     stability: Stability
     streams: int = 1
+    joules_per_thousand_faces: float | None = None
 
     @property
     def combination(self) -> Combination:

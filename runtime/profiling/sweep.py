@@ -9,7 +9,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
@@ -19,76 +19,33 @@ import numpy.typing as npt
 
 from ...core.bundle import BundleManifest, ModelBundle
 from ...core.environment import read_environment
-from ...core.errors import UsageError
 from ...core.options import Precision
 from ...core.readings import read_fields
+from ...datasets import EVALUATION_SIZES, FaceDataset
 from ..classifier import ExpressionClassifier
 from ..onnxruntime_runner import OnnxRuntimeRunner, SessionOptions
 from ..opening import artifact_for
 from .accuracy import accuracy_of
+from .config import OnProgress, ProfileConfig
+from .energy_shares import EnergyShares
 from .graphs import choose_precisions, describe_graph
 from .interference import InterferenceMeter
 from .knees import find_knees
-from .report import InputFill, Int8Speedup, ProcessMemory, ProfileReport
+from .machine_watch import MachineWatch
+from .measured_accuracy import measure_accuracy
+from .report import InputFill, ProcessMemory, ProfiledGraph, ProfileReport
 from .rows import Combination, LatencyClock, ProfileRow
-from .statistics import median_interval, stability_of, summarize
+from .speedups import find_speedups
+from .statistics import stability_of, summarize
 from .timing import TimedSeries, Work, timed_streams
 from .workload import crop_batches, pixel_fill, ready_feed
-
-OnProgress = Callable[[int, int], None]
-"""Called with the number of steps that are done and that there are."""
 
 OnRuns = Callable[[Combination, Sequence[TimedSeries]], None]
 """Called with the runs of each round of a combination, one series a stream."""
 
+_Rounds = dict[Combination, list[npt.NDArray[np.float64]]]
 _RUNS_A_ROUND = 3
 _DISTINCT_BATCHES = 16
-
-_MOST_THREADS = 1024  # ONNX Runtime starts as many as it is told, and the machine stands still
-_LONGEST_S = 86400.0
-
-
-@dataclass(frozen=True)
-class ProfileConfig:
-    """What to measure.
-
-    Attributes:
-        precisions: Number formats; empty for all that the bundle has and a CPU computes in.
-        batches: Faces in one run.
-        threads: Threads inside one operator.
-        streams: Runs at the same time.
-        seconds: Time of each row, all rounds together.
-        warmup_seconds: Untimed time of each row before the first round.
-        rounds: Parts that the time of each row is spread over. Six are the fewest that give an interval of the
-            speed-up.
-        seed: Key of the crops and of the order within a round.
-    """
-
-    precisions: tuple[Precision, ...] = ()
-    batches: tuple[int, ...] = (1, 8, 32)
-    threads: tuple[int, ...] = (1,)
-    streams: tuple[int, ...] = (1,)
-    seconds: float = 2.0
-    warmup_seconds: float = 0.5
-    rounds: int = 6
-    seed: int = 0
-
-    def __post_init__(self) -> None:
-        for name in ("batches", "threads", "streams"):
-            values = getattr(self, name)
-            if not values or min(values) < 1 or len(set(values)) != len(values):
-                raise UsageError(f"impossible {name}", expected="different whole numbers from 1", found=values)
-        most = max(self.threads) * max(self.streams)
-        if most > _MOST_THREADS:
-            raise UsageError(
-                "impossible threads", expected=f"at most {_MOST_THREADS}, times streams", found=f"{most} threads"
-            )
-        if not 0 < self.seconds <= _LONGEST_S or not 0 <= self.warmup_seconds <= _LONGEST_S or self.rounds < 1:
-            raise UsageError(
-                "impossible duration",
-                expected=f"seconds above 0, warm-up of 0 or more, neither above {_LONGEST_S}, 1 round or more",
-                found=f"{self.seconds}, {self.warmup_seconds}, {self.rounds}",
-            )
 
 
 def profile_bundle(
@@ -96,47 +53,46 @@ def profile_bundle(
     config: ProfileConfig | None = None,
     on_progress: OnProgress | None = None,
     on_runs: OnRuns | None = None,
+    faces: FaceDataset | None = None,
 ) -> ProfileReport:
-    """Measure the latencies of a bundle's graphs on the CPU.
+    """Measure the latencies of a bundle's graphs on ONNX Runtime.
 
     Args:
         bundle: What to measure.
         config: How; None for the defaults.
         on_progress: Called after each step.
         on_runs: Given every single run.
+        faces: Labelled faces to evaluate each graph on, after its latencies; None for none.
 
     Raises:
         BundleError: A graph that was asked for, or every graph, is missing; the message says how to make it.
-        UsageError: A number format was asked for that CPUs do not compute in.
+        UsageError: A number format was asked for that CPUs do not compute in, on a CPU.
         MissingDependencyError: ONNX Runtime is not installed.
+        BackendUnavailableError: The provider is not there, or could not be bound.
         EngineBuildError: ONNX Runtime cannot load a graph.
+        DatasetError: Faces have an expression that the model does not know.
     """
     config = config or ProfileConfig()
-    precisions, skipped = choose_precisions(bundle, config.precisions)
+    precisions, skipped = choose_precisions(bundle, config.precisions, config.provider)
     created = datetime.now(timezone.utc).isoformat(timespec="seconds")
     before = _resident("VmRSS")
     with ExitStack() as stack:
-        runners = {
-            (precision, threads): stack.enter_context(
-                OnnxRuntimeRunner(bundle.artifact_path(artifact_for(precision)), SessionOptions(threads=threads))
-            )
-            for precision in precisions
-            for threads in config.threads
-        }
+        runners = _open(stack, bundle, precisions, config)
         work = {
             combination: streams
             for (precision, threads), runner in runners.items()
             for batch, count in itertools.product(config.batches, config.streams)
             for combination, streams in _work(runner, bundle.manifest, precision, threads, batch, count, config.seed)
         }
-        meter = InterferenceMeter()
-        rounds, opened = _measure(work, config, on_progress or _ignore, on_runs or _ignore)
-        interference = meter.read()
+        with MachineWatch() as watch:
+            meter, shares = InterferenceMeter(), EnergyShares(watch)
+            rounds, opened = _measure(work, config, shares, on_progress or _ignore, on_runs or _ignore)
+            interference = meter.read()
+        memory = ProcessMemory(before, opened, _resident("VmHWM"))
         graphs = tuple(
-            describe_graph(bundle, precision, runners[precision, config.threads[0]].provider)
-            for precision in precisions
+            _graph(bundle, precision, runners[precision, config.threads[0]], faces) for precision in precisions
         )
-    rows = tuple(_row(combination, parts) for combination, parts in rounds.items())
+    rows = tuple(_row(combination, parts, shares) for combination, parts in rounds.items())
     return ProfileReport(
         bundle=bundle.manifest.name,
         created=created,
@@ -146,14 +102,42 @@ def profile_bundle(
         graphs=graphs,
         skipped=skipped,
         rows=rows,
-        speedups=_speedups(rounds),
+        speedups=find_speedups(rounds),
         knees=find_knees(rows),
         fill=_fill(bundle.manifest, config),
         accuracy=accuracy_of(bundle.manifest),
         interference=interference,
-        memory=ProcessMemory(before, opened, _resident("VmHWM")),
+        memory=memory,
         environment=read_environment(),
+        machine=watch.report,
+        spinning=config.spinning,
+        accuracy_faces=None if faces is None else faces.dataset_id,
     )
+
+
+def _open(
+    stack: ExitStack, bundle: ModelBundle, precisions: Sequence[Precision], config: ProfileConfig
+) -> dict[tuple[Precision, int], OnnxRuntimeRunner]:
+    names = config.provider.names
+    return {
+        (precision, threads): stack.enter_context(
+            OnnxRuntimeRunner(
+                bundle.artifact_path(artifact_for(precision, names)),
+                SessionOptions(providers=names, threads=threads, spinning=config.spinning),
+            )
+        )
+        for precision in precisions
+        for threads in config.threads
+    }
+
+
+def _graph(
+    bundle: ModelBundle, precision: Precision, runner: OnnxRuntimeRunner, faces: FaceDataset | None
+) -> ProfiledGraph:
+    graph = describe_graph(bundle, precision, runner.provider)
+    if faces is None:
+        return graph
+    return replace(graph, accuracy=measure_accuracy(runner, bundle.manifest, faces, EVALUATION_SIZES))
 
 
 def _work(
@@ -184,8 +168,12 @@ def _work(
 
 
 def _measure(
-    work: Mapping[Combination, Sequence[Work]], config: ProfileConfig, on_progress: OnProgress, on_runs: OnRuns
-) -> tuple[dict[Combination, list[npt.NDArray[np.float64]]], int | None]:
+    work: Mapping[Combination, Sequence[Work]],
+    config: ProfileConfig,
+    shares: EnergyShares,
+    on_progress: OnProgress,
+    on_runs: OnRuns,
+) -> tuple[_Rounds, int | None]:
     combinations = list(work)
     steps = itertools.count(1)
     total = len(combinations) * (1 + config.rounds)
@@ -194,20 +182,21 @@ def _measure(
         on_progress(next(steps), total)
     resident = _resident("VmRSS")
     rng = np.random.default_rng(config.seed)
-    rounds: dict[Combination, list[npt.NDArray[np.float64]]] = {combination: [] for combination in combinations}
+    rounds: _Rounds = {combination: [] for combination in combinations}
     for _ in range(config.rounds):
         for position in rng.permutation(len(combinations)):
             combination = combinations[position]
             streams = work[combination]
             streams[0]()  # the caches hold what ran before
-            series = timed_streams(streams, seconds=config.seconds / config.rounds, min_runs=_RUNS_A_ROUND)
+            with shares.turn_of(combination):
+                series = timed_streams(streams, seconds=config.seconds / config.rounds, min_runs=_RUNS_A_ROUND)
             rounds[combination].append(np.concatenate([one.latency_ms for one in series]))
             on_runs(combination, series)
             on_progress(next(steps), total)
     return rounds, resident
 
 
-def _row(combination: Combination, parts: list[npt.NDArray[np.float64]]) -> ProfileRow:
+def _row(combination: Combination, parts: list[npt.NDArray[np.float64]], shares: EnergyShares) -> ProfileRow:
     latency = summarize(np.concatenate(parts))
     medians = tuple(float(np.median(part)) for part in parts)
     return ProfileRow(
@@ -220,28 +209,8 @@ def _row(combination: Combination, parts: list[npt.NDArray[np.float64]]) -> Prof
         faces_per_second=combination.streams * combination.batch / latency.mean_ms * 1e3,
         window_medians_ms=medians,
         stability=stability_of(medians),
+        joules_per_thousand_faces=shares.per_thousand(combination, latency.runs * combination.batch),
     )
-
-
-def _speedups(rounds: Mapping[Combination, list[npt.NDArray[np.float64]]]) -> tuple[Int8Speedup, ...]:
-    speedups = []
-    for fp32, parts in rounds.items():
-        int8 = rounds.get(replace(fp32, precision=Precision.INT8))
-        if fp32.precision is Precision.FP32 and int8 is not None:
-            pairs = zip(parts, int8, strict=True)
-            ratios = np.array([np.median(fp32_part) / np.median(int8_part) for fp32_part, int8_part in pairs])
-            speedups.append(
-                Int8Speedup(
-                    batch=fp32.batch,
-                    threads=fp32.threads,
-                    streams=fp32.streams,
-                    clock=fp32.clock,
-                    median=float(np.median(ratios)),
-                    interval=median_interval(ratios),
-                    by_round=tuple(float(ratio) for ratio in ratios),
-                )
-            )
-    return tuple(speedups)
 
 
 def _fill(manifest: BundleManifest, config: ProfileConfig) -> InputFill:

@@ -5,17 +5,21 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from dataclasses import replace
 
 import pytest
 from typer.testing import CliRunner
 
 from fsrfer.cli.profile import app
+from fsrfer.cli.profile_tables import print_profile
 from fsrfer.core import ArtifactKind
-from fsrfer.core.errors import FsrferError, UsageError
+from fsrfer.core.errors import BackendUnavailableError, FsrferError, UsageError
 from fsrfer.core.schema import from_mapping
-from fsrfer.runtime.profiling import ProfileReport
+from fsrfer.runtime.onnxruntime_runner import import_onnxruntime
+from fsrfer.runtime.profiling import LatencyClock, ProfileReport
 from fsrfer.runtime.profiling.report import LayerProfile
 from fsrfer.runtime.profiling.report_file import read_profile
+from fsrfer.runtime.profiling.speedups import Int8Speedup
 from fsrfer.runtime.shipped import default_bundle_path
 
 QUICK = ("--batch", "1,2", "--seconds", "0.02", "--warmup", "0")
@@ -155,6 +159,17 @@ class TestDiff:
         assert invoke("diff", *profiles, "--fail-slower", "25").exit_code == 0
         assert invoke("diff", *profiles[::-1], "--fail-slower", "5").exit_code == 0
 
+    def test_a_limit_below_the_noise_is_refused(self, profiles):
+        error = refusal_of("diff", *profiles, "--fail-slower", "2")
+        assert isinstance(error, UsageError)
+        assert "no effect" in error.message
+        assert refusal_of("diff", *profiles, "--fail-slower", "2", "--noise", "1").exit_code == 3
+
+    def test_files_of_other_commands_are_told(self, profiles, bundle, tmp_path):
+        words = ("--precision", "fp32", "--batch", "1", "--seconds", "0.01")
+        invoke("layers", bundle, *words, "--json", tmp_path / "layers.json")
+        assert "fsrfer-profile layers" in str(refusal_of("diff", profiles[0], tmp_path / "layers.json"))
+
     def test_what_differs_must_be_allowed(self, profiles, tmp_path):
         value = json.loads(profiles[1].read_text())
         value["environment"]["processor"]["model"] = "Other CPU"
@@ -168,6 +183,43 @@ class TestDiff:
 
     def test_other_files_are_refused(self, profiles, bundle):
         assert "is no profile" in refusal_of("diff", profiles[0], bundle / "bundle.json").message
+
+
+def test_accuracy_of_each_graph_stands_beside_its_speed(tmp_path):
+    words = ("--precision", "int8", "--batch", "1", "--seconds", "0.02", "--warmup", "0", "--data", "procedural")
+    done = invoke(default_bundle_path(), *words, "--faces", "40", "--json", tmp_path / "profile.json")
+    assert done.exit_code == 0, done.exception
+    (graph,) = read_profile(tmp_path / "profile.json").graphs
+    assert [row.face_size_px for row in graph.accuracy] == [48.0, 24.0, 16.0, 12.0, 8.0]
+    assert f"{graph.accuracy[0].accuracy:.1%} {graph.accuracy[0].macro_f1:.3f}" in done.stdout
+
+
+def test_accuracy_of_the_bundle_stands_there_without_faces():
+    words = ("--precision", "int8", "--batch", "1", "--seconds", "0.02", "--warmup", "0")
+    done = invoke(default_bundle_path(), *words)
+    for word in ("fp32, by its bundle", "accuracy and macro F1", "3519 faces of each size", "its own accuracy: --data"):
+        assert word in done.stdout
+
+
+def test_ratios_of_rows_that_drift_are_marked(profiles, capsys):
+    report = read_profile(profiles[0])
+    one = Int8Speedup(8, 1, LatencyClock.MODEL, 2.5, (2.4, 2.6), (2.5,), is_sure=False)
+    print_profile(replace(report, speedups=(one, replace(one, batch=32, is_sure=True))))
+    told = [line for line in capsys.readouterr().out.splitlines() if "times as fast" in line]
+    assert [line.endswith("; rows drift") for line in told] == [True, False]
+
+
+def test_providers_and_layers_of_gpus(bundle):
+    assert "engine" in refusal_of(bundle, "--provider", "cuda", "--layers").fix
+    if "CUDAExecutionProvider" not in import_onnxruntime().get_available_providers():
+        error = refusal_of(bundle, *QUICK, "--provider", "cuda")
+        assert isinstance(error, BackendUnavailableError)
+        assert error.exit_code == 1
+
+
+def test_spinning_is_told(bundle):
+    assert "idle threads spun" in invoke(bundle, *QUICK, "--precision", "fp32", "--spinning").stdout
+    assert "idle threads spun" not in invoke(bundle, *QUICK, "--precision", "fp32", "--no-spinning").stdout
 
 
 def test_help_shows_the_options_of_the_plain_form_and_the_commands():

@@ -12,6 +12,7 @@ from fsrfer.core import ArtifactKind
 from fsrfer.export.layers import LayerConfig, measure_layers
 from fsrfer.export.profile_page import write_profile_page
 from fsrfer.runtime.profiling import ProfileConfig, ProfileReport, Stability, profile_bundle
+from fsrfer.runtime.profiling.accuracy import AccuracyAtSize
 from fsrfer.runtime.profiling.interference import Interference
 
 BOTH = (ArtifactKind.ONNX_FP32, ArtifactKind.ONNX_INT8_CPU)
@@ -106,7 +107,9 @@ def test_equal_profiles_have_equal_pages(report, text, tmp_path):
 
 def test_drifting_rows_are_told_first(report, tmp_path):
     steady = replace(report, rows=tuple(replace(row, stability=Stability.STABLE) for row in report.rows))
-    text = page_of(replace(steady, interference=Interference(0.0, 0.0, 1.0)), tmp_path)
+    quiet = Interference(0.0, 0.0, 1.0)
+    steady = replace(steady, layers=replace(steady.layers, interference=quiet))
+    text = page_of(replace(steady, interference=quiet), tmp_path)
     assert f"All {len(report.rows)} rows are stable" in text
     assert "cores busy" not in text
     moving = replace(steady.rows[0], stability=Stability.DRIFTING)
@@ -114,6 +117,17 @@ def test_drifting_rows_are_told_first(report, tmp_path):
     text = page_of(replace(steady, rows=(moving, *steady.rows[1:]), interference=busy), tmp_path)
     assert f"1 of {len(report.rows)} rows drift" in text
     assert "1.25 cores busy" in text
+    disturbed = replace(steady, interference=quiet, layers=replace(steady.layers, interference=busy))
+    assert "While the layers were measured, other processes kept 1.25" in page_of(disturbed, tmp_path)
+
+
+def test_the_accuracy_of_each_graph_goes_before_that_of_the_bundle(report, tmp_path):
+    found = AccuracyAtSize(16.0, 400, 0.777, 0.7, 0.8, 0.654)
+    graphs = (report.graphs[0], replace(report.graphs[1], accuracy=(found,)))
+    text = page_of(replace(report, graphs=graphs), tmp_path)
+    assert "int8, 16 px" in text
+    assert "77.7%" in text
+    assert "0.512" not in text
 
 
 def test_a_profile_without_layers_has_a_page(report, tmp_path):

@@ -9,7 +9,8 @@ import pytest
 
 from fsrfer.core import Precision
 from fsrfer.core.errors import CheckFailedError, UsageError
-from fsrfer.runtime.profiling import ProfileConfig, ProfileReport, Stability, profile_bundle
+from fsrfer.core.gpu import Gpu
+from fsrfer.runtime.profiling import LatencyClock, ProfileConfig, ProfileReport, Stability, profile_bundle
 from fsrfer.runtime.profiling.comparison import Difference, Verdict, compare_profiles
 
 ROUNDS = (1.00, 1.01, 0.99, 1.02, 0.98, 1.00)
@@ -92,8 +93,8 @@ def with_graph(profile: ProfileReport, **changes: object) -> ProfileReport:
     return replace(profile, graphs=tuple(replace(graph, **changes) for graph in profile.graphs))
 
 
-def with_package(profile: ProfileReport, version: str) -> ProfileReport:
-    packages = {**profile.environment.packages, "onnxruntime": version}
+def with_package(profile: ProfileReport, version: str, name: str = "onnxruntime") -> ProfileReport:
+    packages = {**profile.environment.packages, name: version}
     return replace(profile, environment=replace(profile.environment, packages=packages))
 
 
@@ -134,7 +135,7 @@ def test_other_settings_are_named_and_compared(profile):
 def test_a_gate_fails_beyond_its_limit_only(profile):
     found = compare_profiles(profile, slowed(profile, 1.2))
     found.raise_if_slower(0.25)
-    compare_profiles(profile, slowed(profile, 0.5)).raise_if_slower(0.0)
+    compare_profiles(profile, slowed(profile, 0.5)).raise_if_slower(0.05)
     with pytest.raises(CheckFailedError, match=r"4 of 4 rows became slower.*\+20\.0%") as failure:
         found.raise_if_slower(0.05)
     assert failure.value.exit_code == 3
@@ -144,6 +145,53 @@ def test_a_gate_that_checks_nothing_fails(profile):
     found = compare_profiles(profile, with_package(profile, "0.1"))
     with pytest.raises(CheckFailedError, match="ONNX Runtime was"):
         found.raise_if_slower(0.05)
+
+
+@pytest.mark.parametrize("name", ["numpy", "opencv-python-headless"])
+def test_what_resizes_concerns_the_rows_that_resize(profile, name):
+    found = compare_profiles(profile, with_package(slowed(profile, 2.0), "0.1", name))
+    verdicts = {(row.combination.clock, row.verdict) for row in found.rows}
+    assert verdicts == {(LatencyClock.MODEL, Verdict.SLOWER), (LatencyClock.CLASSIFY, Verdict.NOT_COMPARABLE)}
+
+
+def with_gpu(profile: ProfileReport, driver: str, provider: str = "CUDAExecutionProvider") -> ProfileReport:
+    environment = replace(profile.environment, gpus=(Gpu("L4", "8.9"),), driver_version=driver)
+    return replace(with_graph(profile, provider=provider), environment=environment)
+
+
+def test_the_driver_of_a_gpu_counts_where_a_gpu_computes(profile):
+    found = compare_profiles(with_gpu(profile, "550.1"), with_gpu(profile, "560.2"))
+    assert [(one.kind, one.name) for one in found.differences] == [(Difference.SOFTWARE, "GPU driver")]
+    assert {row.verdict for row in found.rows} == {Verdict.NOT_COMPARABLE}
+    on_cpu = [with_gpu(profile, driver, "CPUExecutionProvider") for driver in ("550.1", "560.2")]
+    assert compare_profiles(*on_cpu).differences == ()
+
+
+@pytest.mark.parametrize("factor", [1.0, 0.5])
+def test_a_gate_does_not_pass_with_rows_that_nobody_checked(profile, factor):
+    after = slowed(profile, factor)
+    drifted = replace(after.rows[0], stability=Stability.DRIFTING)
+    found = compare_profiles(profile, replace(after, rows=(drifted, *after.rows[1:])))
+    with pytest.raises(CheckFailedError, match=r"3 of 4 rows could be compared.*1 unsteady"):
+        found.raise_if_slower(0.05)
+    found = compare_profiles(profile, replace(after, rows=after.rows[:1]))
+    with pytest.raises(CheckFailedError, match=r"1 of 4 rows could be compared.*3 only before"):
+        found.raise_if_slower(0.05)
+    compare_profiles(replace(profile, rows=profile.rows[:1]), after).raise_if_slower(0.05)  # new rows have no before
+
+
+def test_a_row_that_is_slower_is_told_before_those_that_are_unknown(profile):
+    after = slowed(profile, 2.0)
+    drifted = replace(after.rows[0], stability=Stability.DRIFTING)
+    found = compare_profiles(profile, replace(after, rows=(drifted, *after.rows[1:])))
+    with pytest.raises(CheckFailedError, match="3 of 3 rows became slower"):
+        found.raise_if_slower(0.05)
+
+
+def test_too_few_rounds_pass_no_gate(profile):
+    short = replace(profile, rows=tuple(replace(row, window_medians_ms=ROUNDS[:3]) for row in profile.rows))
+    with pytest.raises(CheckFailedError, match="with too few rounds"):
+        compare_profiles(short, short).raise_if_slower(0.05)
 
 
 def test_impossible_noise_is_refused(profile):

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from dataclasses import fields
+from pathlib import Path
 
 import pytest
 
@@ -10,7 +12,12 @@ from fsrfer.core.errors import UsageError
 from fsrfer.core.files import write_json
 from fsrfer.core.schema import to_mapping
 from fsrfer.runtime.profiling import ProfileConfig, profile_bundle
+from fsrfer.runtime.profiling.engine_report import EngineProfile
+from fsrfer.runtime.profiling.pipeline_profile import PipelineProfileReport
 from fsrfer.runtime.profiling.report_file import profile_schema, read_profile
+from fsrfer.runtime.profiling.scenario_report import ScenarioReport
+
+RESULTS = Path(__file__).parents[3] / "benchmarks" / "results"
 
 
 @pytest.fixture(scope="module")
@@ -37,7 +44,32 @@ def test_other_files_are_refused(tmp_path, content):
 def test_other_versions_are_named(value, tmp_path):
     path = tmp_path / "profile.json"
     path.write_text(json.dumps({**value, "schema_version": 1}))
-    with pytest.raises(UsageError, match="expected schema_version 2; found schema_version 1"):
+    with pytest.raises(UsageError, match="expected schema_version 2 or 3; found schema_version 1"):
+        read_profile(path)
+
+
+def test_files_of_version_2_are_still_read():
+    """They lack what version 3 added, and mean the same otherwise."""
+    report = read_profile(RESULTS / "profile-ferplus-edge.json")
+    assert report.schema_version == 2
+    assert report.machine is None
+    assert len(report.rows) == 24
+
+
+@pytest.mark.parametrize(("name", "command"), [("layers-ferplus-edge", "layers"), ("capacity", "capacity")])
+def test_files_of_other_commands_are_told(name, command):
+    with pytest.raises(UsageError, match=f"found a file of `fsrfer-profile {command}`"):
+        read_profile(RESULTS / f"{name}.json")
+
+
+@pytest.mark.parametrize(
+    ("kind", "command"),
+    [(PipelineProfileReport, "pipeline"), (ScenarioReport, "scenario"), (EngineProfile, "engine")],
+)
+def test_every_other_report_is_known_by_its_fields(tmp_path, kind, command):
+    path = tmp_path / "report.json"
+    path.write_text(json.dumps({field.name: 1 for field in fields(kind)}))
+    with pytest.raises(UsageError, match=f"found a file of `fsrfer-profile {command}`"):
         read_profile(path)
 
 

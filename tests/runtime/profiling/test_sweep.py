@@ -8,8 +8,11 @@ import json
 import pytest
 
 from fsrfer.core import ArtifactKind, Precision
-from fsrfer.core.errors import BundleError, FsrferError, UsageError
+from fsrfer.core.errors import BackendUnavailableError, BundleError, DatasetError, FsrferError, UsageError
+from fsrfer.core.options import Provider
 from fsrfer.core.schema import from_mapping, to_mapping
+from fsrfer.datasets import EVALUATION_SIZES, evenly_spread, open_dataset, with_labels
+from fsrfer.runtime.onnxruntime_runner import import_onnxruntime
 from fsrfer.runtime.profiling import LatencyClock, ProfileConfig, ProfileReport, profile_bundle
 
 BOTH = (ArtifactKind.ONNX_FP32, ArtifactKind.ONNX_INT8_CPU)
@@ -71,7 +74,7 @@ def test_memory_is_that_of_the_process(report):
 def test_a_report_survives_json(report):
     text = json.dumps(to_mapping(report), allow_nan=False)
     assert from_mapping(ProfileReport, json.loads(text), where="here", error=FsrferError) == report
-    assert json.loads(text)["schema_version"] == 2
+    assert json.loads(text)["schema_version"] == 3
 
 
 def test_progress_comes_to_its_end(bundle):
@@ -125,6 +128,50 @@ def test_padding_and_accuracy_stand_beside_the_speed(report, make_bundle, tmp_pa
         (48.0, 9, 0.8, 0.7, 0.6),
         (8.0, 9, 0.8, 0.7, 0.6),
     ]
+
+
+def test_what_the_machine_did_is_in_the_report(report):
+    assert report.machine.energy.seconds > 0
+    is_measured = report.machine.energy.joules is not None
+    assert {row.joules_per_thousand_faces is not None for row in report.rows} == {is_measured}
+    assert report.machine.energy.problem is None or not is_measured
+
+
+def test_each_graph_is_evaluated_on_faces_that_are_given(bundle):
+    faces = evenly_spread(open_dataset("procedural", "test"), 40)
+    known = with_labels(faces, bundle.manifest.labels, drop_missing=True)
+    report = profile_bundle(
+        bundle, ProfileConfig(batches=(1,), seconds=0.01, warmup_seconds=0.0, rounds=1), None, None, known
+    )
+    assert report.accuracy_faces == known.dataset_id
+    for graph in report.graphs:
+        assert [row.face_size_px for row in graph.accuracy] == list(EVALUATION_SIZES)
+        assert {row.faces for row in graph.accuracy} == {len(known)}
+        assert all(0 <= row.low <= row.accuracy <= row.high <= 1 for row in graph.accuracy)
+    fp32, int8 = report.graphs  # the test's bundle has the same graph twice
+    assert fp32.accuracy == int8.accuracy
+
+
+def test_faces_that_the_model_does_not_know_are_refused(bundle):
+    with pytest.raises(DatasetError):
+        profile_bundle(
+            bundle,
+            ProfileConfig(batches=(1,), seconds=0.01, warmup_seconds=0.0, rounds=1),
+            faces=open_dataset("procedural", "test"),
+        )
+
+
+def test_a_provider_that_is_not_there_is_told(bundle):
+    if "CUDAExecutionProvider" in import_onnxruntime().get_available_providers():
+        pytest.skip("there is CUDA")
+    with pytest.raises(BackendUnavailableError, match="no CUDAExecutionProvider"):
+        profile_bundle(bundle, ProfileConfig((Precision.FP32,), provider=Provider.CUDA))
+
+
+def test_spinning_is_told(make_bundle, tmp_path):
+    config = ProfileConfig(batches=(1,), threads=(2,), seconds=0.01, warmup_seconds=0.0, rounds=1, spinning=True)
+    report = profile_bundle(make_bundle(tmp_path), config)
+    assert report.spinning
 
 
 def test_half_precision_is_left_out_with_a_reason(make_bundle, tmp_path):
