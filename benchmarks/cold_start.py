@@ -2,6 +2,8 @@
 
 python benchmarks/cold_start.py --picture FILE.jpg --clip FILE.mp4 --detector retinaface yunet:FILE.onnx
 
+With it goes the profile of imports: the ten modules whose own code took longest.
+
 Each time is that of a whole process, from its start to the first line that it prints, in turn with a Python that does
 nothing but import ONNX Runtime; the difference of a round is what fsrfer and its model take. Memory is the most that
 was resident while a clip was read as one stream.
@@ -14,6 +16,7 @@ import time
 from pathlib import Path
 from statistics import median
 
+from imports_profile import heaviest_imports
 from record import record
 
 IMPORT_ONLY = "import onnxruntime; print('ready', flush=True)"
@@ -50,6 +53,7 @@ def measure(options: argparse.Namespace, detector: str) -> dict:
     run = [str(Path(sys.executable).with_name("fsrfer-run")), "--detector", detector, "--quiet"]
     start = [*run, str(options.picture)]
     bare = [sys.executable, "-c", IMPORT_ONLY]
+    code = "import sys; from fsrfer.cli.main import run; sys.exit(run())"
     first_line_s(start)  # byte code and pages of files
     rounds = [(first_line_s(start), first_line_s(bare)) for _ in range(options.rounds)]
     return {
@@ -57,6 +61,7 @@ def measure(options: argparse.Namespace, detector: str) -> dict:
         "python_and_onnxruntime_s": round(median(row[1] for row in rounds), 3),
         "beyond_them_s": round(median(one - other for one, other in rounds), 3),
         "most_beyond_them_s": round(max(one - other for one, other in rounds), 3),
+        "heaviest_imports": heaviest_imports(["-c", code, *start[1:]]),
         "one_stream_most_resident_mb": round(most_resident_mb([*run, str(options.clip)]), 1),
     }
 
