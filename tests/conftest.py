@@ -10,6 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import hypothesis
 import pytest
 
 from fsrfer.core import ArtifactKind
@@ -18,6 +19,9 @@ from fsrfer.runtime import opening
 from fsrfer.runtime.cuda import Cuda
 
 SHARED = Path(__file__).parents[2] / "shared"
+
+hypothesis.settings.register_profile("fsrfer", deadline=None)  # no test asserts a time
+hypothesis.settings.load_profile("fsrfer")
 
 
 @pytest.hookimpl(hookwrapper=True)

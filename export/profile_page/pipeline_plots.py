@@ -46,10 +46,9 @@ def ages_by_source(profile: PipelineProfile) -> Plot:
         for position, row in enumerate(rows):
             _draw_age(axis, position, row)
         axis.set_yticks(range(len(rows)), [row.name for row in rows])
-        axis.invert_yaxis()
         axis.grid(visible=False, axis="y")
         highest = max(row.age.p99_ms for row in rows if row.age is not None)
-        axis.set(xlabel="age of a result, ms", xlim=(0, 1.25 * highest))
+        axis.set(xlabel="age of a result, ms", xlim=(0, 1.25 * highest), ylim=(len(rows) - 0.4, -0.6))
         axis.tick_params(axis="y", labelcolor=INK, length=0)
         svg = to_svg(figure, "ages of results")
     more = "" if len(rows) == len(profile.sources) else f" {len(rows)} of {len(profile.sources)} sources."

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from fsrfer.core import crop_faces
@@ -22,7 +22,6 @@ def touching_boxes(draw):
     return [x - w / 2, y - h / 2, x + w / 2, y + h / 2]
 
 
-@settings(deadline=None)  # OpenCV is loaded with the first face
 @given(st.lists(touching_boxes(), max_size=4), st.floats(-0.4, 2.0))
 def test_crops_are_square_and_as_large_as_the_widened_box(boxes, margin):
     array = np.array(boxes, np.float32).reshape(-1, 4)
@@ -35,7 +34,6 @@ def test_crops_are_square_and_as_large_as_the_widened_box(boxes, margin):
         assert abs(crop.shape[0] - side) <= 0.5 + 1e-6
 
 
-@settings(deadline=None)  # OpenCV is loaded with the first face
 @given(touching_boxes(), st.floats(0, 1))
 def test_a_crop_equals_the_same_window_of_a_padded_frame(box, margin):
     array = np.array([box], np.float32)
@@ -45,7 +43,6 @@ def test_a_crop_equals_the_same_window_of_a_padded_frame(box, margin):
     np.testing.assert_array_equal(crop_faces(FRAME, array, margin)[0], padded[y0:y1, x0:x1])
 
 
-@settings(deadline=None)  # OpenCV is loaded with the first face
 @given(touching_boxes(), st.floats(0, 1))
 def test_the_square_keeps_the_centre_to_half_a_pixel(box, margin):
     x0, y0, x1, y1 = square_boxes(np.array([box], np.float32), margin)[0]
@@ -94,7 +91,6 @@ def eyes_at(tilt_deg: float, box: tuple[float, ...], distance: float = 0.45) -> 
     return np.array([[center - along, center + along, center, center, center]], np.float32)
 
 
-@settings(deadline=None)  # OpenCV is loaded with the first face
 @given(touching_boxes(), st.floats(-11.5, 11.5), st.floats(0, 1))
 def test_a_face_that_is_hardly_tilted_is_cut_as_ever(box, tilt, margin):
     array = np.array([box], np.float32)
@@ -102,7 +98,6 @@ def test_a_face_that_is_hardly_tilted_is_cut_as_ever(box, tilt, margin):
     np.testing.assert_array_equal(upright[0], crop_faces(FRAME, array, margin)[0])
 
 
-@settings(deadline=None)  # OpenCV is loaded with the first face
 @given(touching_boxes(), st.floats(-180, 180), st.floats(0, 1))
 def test_a_turned_crop_is_as_large_as_the_other(box, tilt, margin):
     array = np.array([box], np.float32)

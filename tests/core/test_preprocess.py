@@ -36,14 +36,12 @@ def test_any_crops_become_one_batch(shapes, spec, level):
     assert abs(batch.astype(int) - level).max(initial=0) <= 1
 
 
-@settings(deadline=None)  # OpenCV is loaded with the first face
 @given(hnp.arrays(np.uint8, (9, 9, 3)))
 def test_a_colour_face_of_the_right_size_is_only_transposed(face):
     batch, _ = preprocess([face], PreprocessSpec(9, 9))
     np.testing.assert_array_equal(batch[0].transpose(1, 2, 0), face)
 
 
-@settings(deadline=None)  # OpenCV is loaded with the first face
 @given(hnp.arrays(np.uint8, (9, 9)))
 def test_a_grey_face_is_repeated_in_every_channel(face):
     rgb, _ = preprocess([face], PreprocessSpec(9, 9))
