@@ -36,6 +36,12 @@ class FaceFinding:
     side: int | None = None
     tile: int | None = None
 
+    @property
+    def config(self) -> DetectorConfig:
+        """What was asked of the detector, and its defaults."""
+        chosen = {"score_threshold": self.min_score, "min_face_px": self.min_face_px, "max_side": self.side}
+        return DetectorConfig(**{key: value for key, value in chosen.items() if value is not None})  # type: ignore[arg-type]
+
     def open(self, stack: ExitStack, threads: int | None, lanes: int = 1) -> FaceDetector | RecordedBoxes:
         """Open the detector inside ``stack``, or read the recorded boxes.
 
@@ -52,14 +58,12 @@ class FaceFinding:
             if (self.min_face_px, self.min_score, self.side, self.tile) != (None, None, None, None):
                 raise UsageError("recorded boxes are taken as they are", found="an option of the detector")
             return RecordedBoxes(Path(name.removeprefix(_BOXES)))
-        chosen = {"score_threshold": self.min_score, "min_face_px": self.min_face_px, "max_side": self.side}
-        config = DetectorConfig(**{key: value for key, value in chosen.items() if value is not None})  # type: ignore[arg-type]
         tiling = None
         if self.tile is not None:
             tiling = TilingConfig(self.tile, overlap=min(TilingConfig.overlap, self.tile // 2))
         if threads is None and lanes > 1:
             threads = max(_usable_cores() // lanes, 1)
-        detector: FaceDetector = stack.enter_context(open_detector(name, config, tiling=tiling, threads=threads))
+        detector: FaceDetector = stack.enter_context(open_detector(name, self.config, tiling=tiling, threads=threads))
         return detector
 
     def check_unused(self, specs: Sequence[SourceSpec]) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ..core.options import Precision
 from ..runtime.classifier import ExpressionClassifier
-from ..runtime.detection import DetectorConfig, FaceDetector
+from ..runtime.detection import FaceDetector
 from ..runtime.pipeline import PipelineOptions
 from ..runtime.profiling.pipeline_setup import PipelineSetup
 from ..runtime.recorded_boxes import RecordedBoxes
@@ -30,7 +30,7 @@ def setup_of(
         options: Options of the pipeline.
         detect_lanes: Frames that are searched at the same time; None where it depends on the number of sources.
     """
-    is_searched = not isinstance(faces, RecordedBoxes)
+    config = None if isinstance(faces, RecordedBoxes) else finding.config
     calibration = classifier.manifest.calibration or {}
     calibrated_on = calibration.get("calibrated_on", {}) if model.precision is Precision.INT8 else {}
     return PipelineSetup(
@@ -43,9 +43,10 @@ def setup_of(
         threads=model.threads,
         max_batch=classifier.max_batch,
         detector=describe_faces(faces),
-        detector_side=(finding.side or DetectorConfig().max_side) if is_searched else None,
+        detector_side=None if config is None else config.max_side,
+        min_face_px=None if config is None else config.min_face_px,
         tile=finding.tile,
-        detect_every=options.detect_every if is_searched else None,
+        detect_every=None if config is None else options.detect_every,
         detect_lanes=detect_lanes,
         follows=options.follow is not None,
         max_staleness_s=options.max_staleness_s,

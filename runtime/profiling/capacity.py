@@ -130,7 +130,7 @@ class Capacity:
 
 @dataclass(frozen=True)
 class CapacityReport:
-    """A capacity, and all that is needed to measure it again.
+    """A capacity, what was asked, and what ran.
 
     Attributes:
         setup: What ran.

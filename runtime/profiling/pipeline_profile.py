@@ -178,7 +178,7 @@ class PipelineProfile:
 
 @dataclass(frozen=True)
 class PipelineProfileReport:
-    """A profile, and all that is needed to take it again.
+    """A profile, and what it was taken of.
 
     Attributes:
         setup: What ran.

@@ -22,6 +22,7 @@ class PipelineSetup:
         max_batch: Most faces in one run of the model.
         detector: Where faces come from.
         detector_side: Longest side of the detector's input in pixels; None where no detector runs.
+        min_face_px: Least side of a face's box in pixels; None where no detector runs.
         tile: Side in pixels of the tiles that are searched besides; None for none.
         detect_every: Frames of a source from one detection to the next; None adapts.
         detect_lanes: Frames that are searched at the same time; None for one a core, at most one a source.
@@ -39,6 +40,7 @@ class PipelineSetup:
     max_batch: int
     detector: str
     detector_side: int | None
+    min_face_px: float | None
     tile: int | None
     detect_every: int | None
     detect_lanes: int | None

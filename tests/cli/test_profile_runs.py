@@ -83,7 +83,7 @@ def test_videos_may_play_cameras(bundle, clip, yunet):
     report = read(PipelineProfileReport, done.stdout)
     assert [source.name for source in report.profile.sources] == [str(clip), f"{clip}#2"]
     assert all(source.is_live and source.frames for source in report.profile.sources)
-    assert (report.setup.detector_side, report.setup.detect_every, report.setup.follows) == (160, 1, True)
+    assert (report.setup.detector_side, report.setup.min_face_px, report.setup.detect_every) == (160, 8.0, 1)
 
 
 def test_a_page_of_a_pipeline_is_written(bundle, clip, tmp_path):

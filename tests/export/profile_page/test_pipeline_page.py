@@ -29,7 +29,7 @@ from fsrfer.runtime.profiling.steadiness import Steadiness, Third
 
 SETUP = PipelineSetup(
     "tiny", "model.int8-cpu.onnx", Precision.INT8, "CPUExecutionProvider", "c0ffee" * 10, "decade" * 10, 1, 64,
-    "yunet, score from 0.65", 640, None, 3, 2, follows=True, max_staleness_s=None,
+    "yunet, score from 0.65", 640, 8.0, None, 3, 2, follows=True, max_staleness_s=None,
 )  # fmt: skip
 
 
