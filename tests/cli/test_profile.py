@@ -85,7 +85,7 @@ def test_layers_are_printed_below_the_table(bundle, tmp_path):
     path = tmp_path / "profile.json"
     done = invoke(bundle, *QUICK, "--precision", "fp32", "--layers", "--json", path)
     assert done.exit_code == 0
-    for word in ("% roof", "by part of the network", "peak of float32", "copy, threads 1"):
+    for word in ("% roof", "by part of the network", "peak of float32", "copy, threads 1", "power of the machine"):
         assert word in done.stdout
     layers = read_profile(path).layers
     assert layers is not None
@@ -109,7 +109,10 @@ class TestLayers:
         words = ("layers", default_bundle_path(), "--batch", "2", "--threads", "1,2", "--seconds", "0.05")
         done = invoke(*words, columns=120)
         assert done.exit_code == 0
-        for word in ("backbone stage 3 block 2 conv 2", "generator block 2", "int8 2t", "int8 scales", "times as fast"):
+        for word in (
+            "backbone stage 3 block 2 conv 2",
+            *("generator block 2", "int8 2t", "int8 scales", "times as fast", "power of"),
+        ):
             assert word in done.stdout
 
     def test_json_goes_to_stdout_alone(self, bundle):

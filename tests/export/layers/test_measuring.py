@@ -36,6 +36,11 @@ def test_each_graph_is_measured_with_each_number_of_threads(profile):
     assert all(run.runs >= 3 * CONFIG.rounds and len(run.window_medians_ms) == 3 for run in profile.layers.runs)
 
 
+def test_the_machine_is_watched_while_layers_are_measured(profile):
+    assert profile.layers.machine.energy.seconds >= CONFIG.seconds * len(profile.layers.runs)  # all of it
+    assert profile.layers.interference.idle_cores is None or profile.layers.interference.idle_cores >= 0
+
+
 def test_every_node_with_weights_is_executed_once(profile, bundle):
     for run in profile.layers.runs:
         graph = describe_graph(bundle.artifact_path(artifact_for(run.precision)))

@@ -74,6 +74,7 @@ def test_copies_and_computing_are_apart(engine, bundle):
         assert row.compute.runs == row.host.runs
         assert row.faces_per_second == pytest.approx(1e3 * row.batch / row.latency.mean_ms)
     assert profile.engine_sha256 == "1" * 64
+    assert profile.machine.energy.seconds > 0
 
 
 def test_the_part_of_the_host_is_that_of_serving():
