@@ -7,6 +7,7 @@ for the attribute, not by comparing version numbers: vendors' builds carry odd o
 from __future__ import annotations
 
 import json
+from collections import Counter
 from typing import Any
 
 from ..core.bundle import ArtifactKind
@@ -153,6 +154,13 @@ class TensorRtApi:
             tuple(name for name, is_taken in zip(names, taken, strict=True) if is_taken),
             tuple(name for name, is_taken in zip(names, taken, strict=True) if not is_taken),
         )
+
+    def count_layers(self, network: Any) -> tuple[dict[str, int], dict[str, int]]:
+        """Return how many layers of a network are of each kind, and of each number format by their first result."""
+        layers = [network.get_layer(index) for index in range(network.num_layers)]
+        kinds = Counter(str(layer.type.name).lower() for layer in layers)
+        formats = Counter(str(layer.get_output(0).dtype.name).lower() for layer in layers if layer.num_outputs)
+        return dict(kinds.most_common()), dict(formats.most_common())
 
     def inspect(
         self, plan: Any, log: TensorRtLog, *, version_compatible: bool = False, dla_core: int | None = None

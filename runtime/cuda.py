@@ -70,8 +70,8 @@ class Cuda:
         raise BackendUnavailableError(
             "the CUDA runtime library is not there",
             expected=f"one of {', '.join(LIBRARIES)}",
-            fix="install the CUDA toolkit's runtime (it is part of JetPack), or pip install nvidia-cuda-runtime-cu12, or "
-            "nvidia-cuda-runtime for CUDA 13",
+            fix="install the CUDA toolkit's runtime (it is part of JetPack), or pip install "
+            "nvidia-cuda-runtime-cu12 or, for CUDA 13, nvidia-cuda-runtime",
         )
 
     def create_stream(self) -> Address:
