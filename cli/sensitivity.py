@@ -18,6 +18,7 @@ from ..calibration.mixed_precision import MixSearch, search_mix
 from ..calibration.onnx_packages import import_onnx
 from ..calibration.sensitivity import LayerSensitivity, rank_layers
 from ..core.bundle import ArtifactKind, ModelBundle
+from ..core.errors import UsageError
 from ..core.files import write_json
 from ..core.provenance import installed_versions
 from ..core.schema import to_mapping
@@ -77,6 +78,8 @@ def sensitivity(
     Each layer is quantised alone. With --max-drop, the most harmful ones are left in floating point until no face size
     loses more than that; exits with 3 where that cannot be had.
     """
+    if store and max_drop is None:
+        raise UsageError("--store keeps the mix that --max-drop finds, and none is looked for", fix="give --max-drop")
     if output is not None:
         with needing_extra("fsrfer-calibrate sensitivity --output"):
             import matplotlib as _matplotlib  # noqa: F401 - named here, so that absence is told before any work
