@@ -431,7 +431,7 @@ def test_the_runtime_library_of_a_package_is_found(tmp_path, monkeypatch):
         opened.append(name)
         return gpu.cudart
 
-    assert Cuda.load(open_files).create_stream()
+    assert Cuda.load(open_files, lambda: [folder]).create_stream()
     assert opened == [str(folder / "libcudart.so.12")]
 
 
