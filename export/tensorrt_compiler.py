@@ -78,7 +78,7 @@ class TensorRtCompiler:
         Raises:
             EngineBuildError: TensorRT refuses the graph or the options.
         """
-        _, network, _, _ = self._prepare(graph, config)
+        _builder, network, _configuration, _log = self._prepare(graph, config)
         tensors = [network.get_input(index) for index in range(network.num_inputs)]
         layers, number_formats = self._api.count_layers(network)
         return GraphReading(
