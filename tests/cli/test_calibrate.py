@@ -152,3 +152,9 @@ def test_layers_are_ranked_and_a_mix_is_found_and_stored(bundle, faces, tmp_path
     assert ModelBundle.load(bundle.path).has(ArtifactKind.ONNX_INT8_CPU)
     table = run(*words, "--target", "tensorrt", "--ranked-on", 12)
     assert "damage of INT8 in each layer alone" in table.stdout
+
+
+def test_there_is_no_mix_to_store_where_none_is_looked_for(bundle, faces):
+    done = run("sensitivity", bundle.path, "--data", f"folder:{faces}", "--store")
+    assert done.returncode == 2
+    assert "give --max-drop" in done.stderr
