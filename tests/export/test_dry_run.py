@@ -66,7 +66,7 @@ def test_onnx_runtime_reads_the_graph_for_cpus(bundle):
     assert found.reading.parser.startswith("ONNX Runtime ")
     assert found.graph.name == "model.int8-cpu.onnx"
     assert found.reading.profiles == {}
-    assert found.reading.number_formats["int8"] == 5  # the first convolution of a colour face is INT8, too
+    assert found.reading.number_formats["int8"] == 6
 
 
 def test_without_the_library_onnx_reads_the_graph_and_says_so(bundle):

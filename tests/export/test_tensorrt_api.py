@@ -104,6 +104,7 @@ def test_the_table_of_used_attributes_is_complete(rtx):
         "max",
         "min",
         "opt",
+        "read",
         "source",
         "tensorrt_rtx",
         "value",
