@@ -45,7 +45,7 @@ def build_engine(
         bool, typer.Option("--version-compatible", help="TensorRT: also run on later versions.")
     ] = False,
     dla_core: Annotated[
-        int | None, typer.Option(help="TensorRT: run on this deep learning accelerator of a Jetson.")
+        int | None, typer.Option(help="TensorRT, FP16: run on this deep learning accelerator of a Jetson.")
     ] = None,
     gpu_fallback: Annotated[
         bool, typer.Option("--gpu-fallback", help="Run on the GPU what the accelerator cannot.")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -34,7 +35,8 @@ class DryRun:
 def dry_run(bundle: ModelBundle, config: EngineBuildConfig, *, output: Path | None = None) -> DryRun:
     """Parse the graph of a build and configure the build, without compiling.
 
-    Where the library is not here, the graph is read by ``onnx`` instead, and the result says so.
+    Where full TensorRT is not here, TensorRT-RTX parses the graph in its stead if that is installed; else ``onnx``
+    checks it. The result says so.
 
     Args:
         bundle: The bundle.
@@ -52,10 +54,17 @@ def dry_run(bundle: ModelBundle, config: EngineBuildConfig, *, output: Path | No
         source = _source(config)
         graph = bundle.artifact_path(source)
         check_current(bundle, source)
-        batch = None if config.backend is Backend.ONNXRUNTIME else config.batch
-        return DryRun(graph, read_by_onnx(graph, batch), None, str(problem))
+        return DryRun(graph, _read_otherwise(graph, config), None, str(problem))
     plan = plan_engine(bundle, config, compiler, output=output)
     return DryRun(plan.graph, compiler.read(plan.graph, config), plan)
+
+
+def _read_otherwise(graph: Path, config: EngineBuildConfig) -> GraphReading:
+    if config.backend is Backend.TENSORRT:
+        with suppress(MissingDependencyError):
+            stand_in = compiler_for(Backend.TENSORRT_RTX)
+            return stand_in.read(graph, EngineBuildConfig(Backend.TENSORRT_RTX, config.precision, config.batch))
+    return read_by_onnx(graph, None if config.backend is Backend.ONNXRUNTIME else config.batch)
 
 
 def _source(config: EngineBuildConfig) -> ArtifactKind:

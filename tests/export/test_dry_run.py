@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+
 import onnx
 import pytest
 
@@ -69,10 +71,27 @@ def test_onnx_runtime_reads_the_graph_for_cpus(bundle):
     assert found.reading.number_formats["int8"] == 6
 
 
-def test_without_the_library_onnx_reads_the_graph_and_says_so(bundle):
+TENSORRT = EngineBuildConfig(Backend.TENSORRT, Precision.INT8, BatchProfile(2, 4, 4))
+
+
+@pytest.fixture
+def no_gpu():
     if not isinstance(first_gpu(), str):
         pytest.skip("this machine has a GPU")
-    found = dry_run(bundle, EngineBuildConfig(Backend.TENSORRT, Precision.INT8, BatchProfile(2, 4, 4)))
+
+
+def test_in_the_stead_of_full_tensorrt_the_other_one_reads_the_graph_and_this_is_said(bundle, rtx, no_gpu):
+    found = dry_run(bundle, TENSORRT)
+    assert found.plan is None
+    assert "an NVIDIA GPU with its driver" in found.unchecked
+    assert found.reading.parser == f"TensorRT-RTX {rtx.__version__}"
+    assert found.reading.profiles["face_size"] == ((2,), (4,), (4,))
+    assert found.reading.layers["convolution"] == 6
+
+
+def test_without_any_tensorrt_onnx_reads_the_graph_and_this_is_said(bundle, no_gpu, monkeypatch):
+    monkeypatch.setitem(sys.modules, "tensorrt_rtx", None)
+    found = dry_run(bundle, TENSORRT)
     assert found.plan is None
     assert "an NVIDIA GPU with its driver" in found.unchecked
     assert found.reading.parser.startswith("onnx ")
@@ -88,7 +107,7 @@ def test_an_int8_engine_asks_for_onnx_before_it_is_built(bundle, rtx, tmp_path, 
     compiler = TensorRtCompiler(TensorRtApi(rtx, "no GPU"))
     config = EngineBuildConfig(Backend.TENSORRT_RTX, Precision.INT8, compute_capabilities=("8.6",))
     graph = bundle.artifact_path(ArtifactKind.ONNX_INT8_TENSORRT)
-    monkeypatch.setitem(__import__("sys").modules, "onnx", None)
+    monkeypatch.setitem(sys.modules, "onnx", None)
     with pytest.raises(MissingDependencyError, match=r"fsrfer\[export\]"):
         compiler.compile(graph, tmp_path / "plan", config, None)
     assert not (tmp_path / "plan").exists()
