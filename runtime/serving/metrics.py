@@ -89,8 +89,8 @@ def _source_metrics(report: PipelineReport) -> Iterator[Metric]:
         captured.add_metric([status.name], status.frames + status.dropped)
         for reason, count in status.drops.items():
             dropped.add_metric([status.name, reason.value], count)
-        for reason, count in status.counters.items():
-            left_out.add_metric([status.name, reason], count)
+        for counter, count in status.counters.items():
+            left_out.add_metric([status.name, counter], count)
         up.add_metric([status.name], float(status.state is SourceState.UP))
         reconnects.add_metric([status.name], status.reconnects)
     yield from (captured, dropped, left_out, up, reconnects)
