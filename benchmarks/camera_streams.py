@@ -139,7 +139,7 @@ def measure(options: argparse.Namespace) -> dict:
         )
         config = DetectorConfig(max_side=options.detector_side)
         detector = stack.enter_context(open_detector(options.detector, config, threads=options.threads))
-        timed_classifier = BusyTime(classifier, "classify")
+        timed_classifier = BusyTime(classifier, "read")
         every = None if options.detect_every == "auto" else int(options.detect_every)
         pipeline = StreamPipeline(
             [open_source(spec) for spec in parse_sources(addresses)],

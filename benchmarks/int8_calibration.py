@@ -7,8 +7,6 @@ Ranges come from the training split, figures from the test split. ``--graph NAME
 """
 
 import argparse
-import statistics
-import time
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import cached_property, partial
@@ -23,6 +21,7 @@ from fsrfer.calibration import CalibrationSet, Int8Config, RangeMethod
 from fsrfer.calibration.activation_histograms import measure_histograms
 from fsrfer.calibration.int8_builder import INT8_KINDS, Int8Builder
 from fsrfer.calibration.judging import Int8Judge
+from fsrfer.calibration.mix_speed import speed_ratio
 from fsrfer.calibration.pooled_shortcuts import merge_pooled_shortcuts
 from fsrfer.calibration.quantization_plan import prepared
 from fsrfer.core import ArtifactKind, GraphSpec, ModelBundle
@@ -31,7 +30,6 @@ from fsrfer.core.files import write_json, write_text
 from fsrfer.core.provenance import installed_versions
 from fsrfer.core.schema import to_mapping
 from fsrfer.datasets import FaceDataset, evenly_spread, open_dataset
-from fsrfer.runtime.onnxruntime_runner import OnnxRuntimeRunner, SessionOptions
 
 SIZES = (48, 24, 16, 12, 8)
 METHODS = {
@@ -45,25 +43,12 @@ METHODS = {
 TARGETS = {ArtifactKind.ONNX_INT8_TENSORRT: "TensorRT", ArtifactKind.ONNX_INT8_CPU: "CPU"}
 
 
-def speed_ratio(graph: onnx.ModelProto, reference: onnx.ModelProto, names: GraphSpec, side: int, rounds: int) -> float:
-    """Return how many times as fast a graph is at batch 32 on one thread: the median of paired runs."""
+def noise_batch(names: GraphSpec, side: int) -> dict[str, np.ndarray]:
+    """Return 32 faces of noise, by the names of a graph's inputs."""
     feed = {names.faces_input: np.random.default_rng(0).integers(0, 256, (32, 1, side, side), dtype=np.uint8)}
     if names.face_size_input is not None:
         feed[names.face_size_input] = np.full(32, 16, np.float32)
-    options = SessionOptions(threads=1)
-    ratios = []
-    with (
-        OnnxRuntimeRunner(graph.SerializeToString(), options) as fast,
-        OnnxRuntimeRunner(reference.SerializeToString(), options) as slow,
-    ):
-        for _ in range(rounds):
-            durations = []
-            for runner in (slow, fast):
-                started = time.perf_counter()
-                runner.infer(feed)
-                durations.append(time.perf_counter() - started)
-            ratios.append(durations[0] / durations[1])
-    return statistics.median(ratios)
+    return feed
 
 
 def row_of(report: FidelityReport) -> list[str]:
@@ -129,7 +114,7 @@ class Study:
         row = row_of(report)
         if timed:
             side = self.bundle.manifest.preprocess.height
-            row.append(f"{speed_ratio(graph, self.source, self.names, side, self.rounds):.2f}")
+            row.append(f"{speed_ratio(graph, self.source, noise_batch(self.names, side), rounds=self.rounds):.2f}")
         print(name, *row, flush=True)
         return row
 

@@ -62,7 +62,7 @@ def found_by(tracker: FaceTracker, scene: Any, every: int) -> list[Found | None]
 
 def without_low(scene: Any) -> Any:
     """Return a scene whose detector reports high scores only."""
-    high = [found.select(found.scores >= TrackerConfig().high_score) for found in scene.detections]
+    high = [found.select(found.scores >= TrackerConfig().begins_at) for found in scene.detections]
     return type(scene)(scene.times, scene.frame_size, scene.truths, high)
 
 
@@ -71,7 +71,7 @@ class Cautious(FaceTracker):
 
     def _match(self, detections: FaceDetections) -> np.ndarray:
         row_of = super()._match(detections)
-        low = np.flatnonzero((detections.scores < self._config.high_score) & (row_of >= 0))
+        low = np.flatnonzero((detections.scores < self._config.begins_at) & (row_of >= 0))
         row_of[low[~self._tracks.was_found[row_of[low]]]] = -1
         return row_of
 
@@ -174,7 +174,7 @@ def found_elsewhere(python: str, tracker: str, scene: Any, every: int) -> list[F
     """Run a tracker of the package ``trackers`` over a scene, with our memory and our thresholds."""
     searched = list(range(0, len(scene.times), every))
     rate = 1.0 / float(np.median(np.diff(scene.times[searched])))
-    high = TrackerConfig().high_score
+    high = TrackerConfig().begins_at
     settings = {
         "frame_rate": rate,
         "lost_track_buffer": round(30 * TrackerConfig().max_lost_s),

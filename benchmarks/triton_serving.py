@@ -163,7 +163,7 @@ class CrowdCamera:
     """A drawn crowd as a camera shows it, over and over; it knows where its faces are."""
 
     reconnects = 0
-    score_threshold = 0.5
+    score_threshold = 0.3
 
     def __init__(self, seed: int) -> None:
         self.name = f"camera-{seed}"

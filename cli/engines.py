@@ -1,4 +1,4 @@
-"""Commands of ``fsrfer-export`` that need no PyTorch: half precision, engines, looking into files."""
+"""Commands of ``fsrfer-export`` that need no PyTorch: engines, looking into files."""
 
 from __future__ import annotations
 
@@ -12,14 +12,16 @@ from ..core.bundle import MANIFEST_NAME, ModelBundle
 from ..core.errors import UsageError
 from ..core.options import Backend, Precision
 from ..core.schema import to_mapping
-from ..export.build_engine import EnginePlan, compiler_for, plan_engine
 from ..export.build_engine import build_engine as build
+from ..export.build_engine import compiler_for, plan_engine
 from ..export.build_recipe import BuildRecipe, plan_recipe
+from ..export.dry_run import dry_run as run_dry
 from ..export.engine_compiler import OnProgress
 from ..export.engine_config import EngineBuildConfig
-from ..export.inspect_graph import GraphDescription, describe_graph
-from ..runtime.engine_record import BatchProfile, EngineRecord, engine_records, record_path
-from .console import NOTES, print_json, print_table, progress_bar
+from ..export.inspect_graph import describe_graph
+from ..runtime.engine_record import BatchProfile, EngineRecord, record_path
+from .console import NOTES, print_json, progress_bar
+from .engine_tables import print_bundle, print_dry_run, print_graph, print_record
 
 BundleArgument = Annotated[Path, typer.Argument(help="Bundle with a fused graph.")]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
@@ -43,7 +45,7 @@ def build_engine(
         bool, typer.Option("--version-compatible", help="TensorRT: also run on later versions.")
     ] = False,
     dla_core: Annotated[
-        int | None, typer.Option(help="TensorRT: run on this deep learning accelerator of a Jetson.")
+        int | None, typer.Option(help="TensorRT, FP16: run on this deep learning accelerator of a Jetson.")
     ] = None,
     gpu_fallback: Annotated[
         bool, typer.Option("--gpu-fallback", help="Run on the GPU what the accelerator cannot.")
@@ -52,9 +54,11 @@ def build_engine(
         bool,
         typer.Option("--strip-weights", help="TensorRT: leave the weights out, for loading to fill in."),
     ] = False,
-    output: Annotated[Path | None, typer.Option(help="Another path for the engine.")] = None,
+    output: Annotated[
+        Path | None, typer.Option(help="Another path for the engine; with --plan-only, on the device.")
+    ] = None,
     force: Annotated[bool, typer.Option("--force", help="Build although an equal engine is there.")] = False,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would be built.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Parse the graph and say what would be built.")] = False,
     plan_only: Annotated[
         Path | None, typer.Option(help="Build nothing: write a recipe for the device to this JSON file.")
     ] = None,
@@ -77,17 +81,18 @@ def build_engine(
     )
     loaded = ModelBundle.load(bundle)
     if plan_only is not None:
-        _write_recipe(plan_recipe(loaded, config), plan_only, as_json=as_json)
+        _refuse_with_recipe({"--dry-run": dry_run, "--force": force})
+        _write_recipe(plan_recipe(loaded, config, output=output), plan_only, as_json=as_json)
+        return
+    if dry_run:
+        print_dry_run(run_dry(loaded, config, output=output), config, as_json=as_json)
         return
     plan = plan_engine(loaded, config, compiler_for(backend), output=output)
-    if dry_run:
-        _print_plan(plan, as_json)
-        return
     with progress_bar() as progress:
         record = build(loaded, config, output=output, force=force, on_progress=_show(progress))
     reused = plan.up_to_date is not None and not force
     NOTES.print(f"{'up to date:' if reused else 'wrote'} {plan.engine}")
-    _print_record(record, as_json)
+    print_record(record, as_json=as_json)
 
 
 def inspect(
@@ -96,16 +101,24 @@ def inspect(
 ) -> None:
     """Show what a bundle, an engine or a graph is."""
     if target.is_dir() or target.name == MANIFEST_NAME:
-        _print_bundle(ModelBundle.load(target if target.is_dir() else target.parent), as_json)
+        print_bundle(ModelBundle.load(target if target.is_dir() else target.parent), as_json=as_json)
     elif target.suffix == ".json":
-        _print_record(EngineRecord.read(target), as_json)
+        print_record(EngineRecord.read(target), as_json=as_json)
     elif record_path(target).is_file():
-        _print_record(EngineRecord.read(record_path(target)), as_json)
+        print_record(EngineRecord.read(record_path(target)), as_json=as_json)
     elif target.suffix == ".onnx" and target.is_file():
-        _print_graph(describe_graph(target), target.name, as_json)
+        print_graph(describe_graph(target), target.name, as_json=as_json)
     else:
         raise UsageError(
             f"{target} cannot be inspected", expected="a bundle, an engine with its record, or an ONNX graph"
+        )
+
+
+def _refuse_with_recipe(given: dict[str, bool]) -> None:
+    meaningless = [option for option, is_given in given.items() if is_given]
+    if meaningless:
+        raise UsageError(
+            f"--plan-only builds nothing, so {', '.join(meaningless)} would say nothing", fix="leave it out"
         )
 
 
@@ -116,7 +129,9 @@ def _write_recipe(recipe: BuildRecipe, path: Path, *, as_json: bool) -> None:
         print_json(to_mapping(recipe))
         return
     NOTES.print("On the device, with fsrfer:\n", recipe.fsrfer, markup=False, soft_wrap=True)
-    NOTES.print("or in the bundle's folder, without:\n", recipe.trtexec, markup=False, soft_wrap=True)
+    NOTES.print("or in the bundle's folder, by TensorRT 10 or later:\n", recipe.trtexec, markup=False, soft_wrap=True)
+    oldest = recipe.trtexec_8_6 or "not possible"
+    NOTES.print("or by TensorRT 8.6 (JetPack 6.0):\n", oldest, markup=False, soft_wrap=True)
 
 
 def _show(progress: Progress) -> OnProgress:
@@ -128,92 +143,3 @@ def _show(progress: Progress) -> OnProgress:
         progress.update(tasks[phase], completed=done, visible=done < total or len(tasks) == 1)
 
     return on_progress
-
-
-def _print_plan(plan: EnginePlan, as_json: bool) -> None:
-    fields = {
-        "engine": str(plan.engine),
-        "graph": str(plan.graph),
-        "library_version": plan.library_version,
-        "device": plan.device,
-        "compute_capabilities": list(plan.compute_capabilities),
-        "build_key": plan.build_key,
-        "up_to_date": plan.up_to_date is not None,
-    }
-    if as_json:
-        print_json(fields)
-    else:
-        print_table("would build", ("", "value"), [(key.replace("_", " "), _cell(fields[key])) for key in fields])
-
-
-def _print_record(record: EngineRecord, as_json: bool) -> None:
-    if as_json:
-        print_json(to_mapping(record))
-        return
-    rows = [
-        ("backend", f"{record.backend.value} {record.library_version}"),
-        ("precision", record.precision.value),
-        ("batch", "any" if record.backend is Backend.ONNXRUNTIME else str(record.batch)),
-        ("device", record.device),
-        ("compute capabilities", ", ".join(record.compute_capabilities) or "-"),
-        ("platform", record.platform),
-        ("built from", f"{record.source.value} {record.source_sha256[:12]}"),
-        ("size", f"{record.size_bytes / 1e6:.2f} MB"),
-        ("built in", f"{record.build_seconds:.2f} s, {record.created}"),
-        ("built by", record.command),
-    ]
-    if record.int8_layers or record.not_int8_layers:
-        total = len(record.int8_layers) + len(record.not_int8_layers)
-        rows.append(("layers in INT8", f"{len(record.int8_layers)} of {total} that the graph quantises"))
-    if record.not_int8_layers:
-        rows.append(("quantised, yet not in INT8", ", ".join(record.not_int8_layers)))
-    if record.on_dla or record.not_on_dla:
-        rows.insert(4, ("layers on the accelerator", str(len(record.on_dla))))
-        rows.insert(5, ("layers on the GPU instead", ", ".join(record.not_on_dla) or "none"))
-    print_table(record.file, ("", "value"), rows)
-
-
-def _print_bundle(bundle: ModelBundle, as_json: bool) -> None:
-    manifest, engines = bundle.manifest, engine_records(bundle)
-    if as_json:
-        print_json({**to_mapping(manifest), "engines": to_mapping(engines)})
-        return
-    rows = [
-        (artifact.path, kind, f"{artifact.size_bytes / 1e6:.2f} MB", artifact.sha256[:12])
-        for kind, artifact in manifest.artifacts.items()
-    ]
-    rows += [
-        (
-            f"engines/{record.file}",
-            f"{record.backend.value} {record.precision.value}",
-            f"{record.size_bytes / 1e6:.2f} MB",
-            record.engine_sha256[:12],
-        )
-        for record in engines
-    ]
-    print_table(f"{manifest.name}: {', '.join(manifest.labels)}", ("file", "what", "size", "sha256"), rows)
-
-
-def _print_graph(description: GraphDescription, name: str, as_json: bool) -> None:
-    if as_json:
-        print_json(to_mapping(description))
-        return
-    rows: list[tuple[str, object]] = [
-        *((f"input {name}", text) for name, text in description.inputs.items()),
-        *((f"output {name}", text) for name, text in description.outputs.items()),
-        ("opset", f"{description.opset} (IR {description.ir_version})"),
-        ("operators", ", ".join(f"{count} {operator}" for operator, count in description.operators.items())),
-        ("parameters", f"{description.parameters:,}"),
-        ("arithmetic", "not known" if description.macs is None else f"{description.macs / 1e6:.2f} MMAC a face"),
-        ("size", f"{description.size_bytes / 1e6:.2f} MB"),
-    ]
-    print_table(name, ("", "value"), rows)
-    nodes = [
-        (node.name, node.operator, node.number_format, "-" if node.macs is None else f"{node.macs / 1e6:.3f}")
-        for node in description.weighted_nodes
-    ]
-    print_table("nodes with weights", ("name", "operator", "format", "MMAC"), nodes)
-
-
-def _cell(value: object) -> str:
-    return ", ".join(map(str, value)) or "-" if isinstance(value, list) else str(value)

@@ -4,18 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, fields
 from pathlib import Path
 
+import numpy as np
+
 from ..core.errors import UsageError
+from ..core.options import Provider
 from ..core.processor import read_processor
 from ..runtime.detection import DetectorConfig, FaceDetector, TilingConfig, open_detector
-from ..runtime.pipeline import PipelineOptions
 from ..runtime.recorded_boxes import RecordedBoxes
 from ..runtime.sources import SourceKind, SourceSpec
 
 DEFAULT_DETECTOR = "retinaface"
 _BOXES = "boxes:"
+_WARM_UP_FRAME = (360, 640, 3)
 
 
 @dataclass(frozen=True)
@@ -28,6 +31,8 @@ class FaceFinding:
         min_score: Least detection score.
         side: Longest side of the detector's input in pixels.
         tile: Side in pixels of the tiles that are searched besides the whole frame.
+        provider: Execution provider of ONNX Runtime.
+        batch: Most frames and tiles in one run.
     """
 
     detector: str | None = None
@@ -35,11 +40,18 @@ class FaceFinding:
     min_score: float | None = None
     side: int | None = None
     tile: int | None = None
+    provider: Provider | None = None
+    batch: int | None = None
 
     @property
     def config(self) -> DetectorConfig:
         """What was asked of the detector, and its defaults."""
-        chosen = {"score_threshold": self.min_score, "min_face_px": self.min_face_px, "max_side": self.side}
+        chosen = {
+            "score_threshold": self.min_score,
+            "min_face_px": self.min_face_px,
+            "max_side": self.side,
+            "max_batch": self.batch,
+        }
         return DetectorConfig(**{key: value for key, value in chosen.items() if value is not None})  # type: ignore[arg-type]
 
     def open(self, stack: ExitStack, threads: int | None, lanes: int = 1) -> FaceDetector | RecordedBoxes:
@@ -55,7 +67,7 @@ class FaceFinding:
         """
         name = self.detector or DEFAULT_DETECTOR
         if name.startswith(_BOXES):
-            if (self.min_face_px, self.min_score, self.side, self.tile) != (None, None, None, None):
+            if self._chosen("detector"):
                 raise UsageError("recorded boxes are taken as they are", found="an option of the detector")
             return RecordedBoxes(Path(name.removeprefix(_BOXES)))
         tiling = None
@@ -63,7 +75,10 @@ class FaceFinding:
             tiling = TilingConfig(self.tile, overlap=min(TilingConfig.overlap, self.tile // 2))
         if threads is None and lanes > 1:
             threads = max(_usable_cores() // lanes, 1)
-        detector: FaceDetector = stack.enter_context(open_detector(name, self.config, tiling=tiling, threads=threads))
+        providers = (self.provider or Provider.CPU).names
+        detector: FaceDetector = stack.enter_context(
+            open_detector(name, self.config, tiling=tiling, threads=threads, providers=providers)
+        )
         return detector
 
     def check_unused(self, specs: Sequence[SourceSpec]) -> None:
@@ -72,7 +87,7 @@ class FaceFinding:
         Raises:
             UsageError: An option of the detector was given, or a source is no picture.
         """
-        if any(getattr(self, field.name) is not None for field in fields(self)):
+        if self._chosen():
             raise UsageError(
                 "--faces-only runs no detector", found="an option of the detector", fix="leave one of them out"
             )
@@ -81,6 +96,36 @@ class FaceFinding:
             raise UsageError(
                 "--faces-only reads face crops", expected="pictures or folders of them", found=", ".join(moving)
             )
+
+    def _chosen(self, *besides: str) -> list[str]:
+        names = [field.name for field in fields(self) if field.name not in besides]
+        return [name for name in names if getattr(self, name) is not None]
+
+    def describe(self, detector: FaceDetector | RecordedBoxes | None) -> str:
+        """Return where the faces come from, for the summary at the start of a run.
+
+        Args:
+            detector: What :meth:`open` returned; None where every picture is one face.
+        """
+        if detector is None:
+            return "none: every picture is one face"
+        if isinstance(detector, RecordedBoxes):
+            return f"none: {detector.name}"
+        place = (self.provider or Provider.CPU).names[0]
+        return f"{detector.name}, score from {detector.score_threshold:.2f}, on {place}"
+
+
+def warm_up(detector: FaceDetector | RecordedBoxes | None, specs: Sequence[SourceSpec]) -> None:
+    """Let a detector see one empty frame, where cameras would wait for what it does at its first one.
+
+    Args:
+        detector: Finds faces.
+        specs: The sources; a recording waits anyway.
+    """
+    if detector is None or isinstance(detector, RecordedBoxes):
+        return
+    if any(spec.kind not in (SourceKind.PICTURES, SourceKind.VIDEO) for spec in specs):
+        detector.detect(np.zeros(_WARM_UP_FRAME, np.uint8))
 
 
 def lanes_for(sources: int, wanted: int | None) -> int:
@@ -98,26 +143,3 @@ def lanes_for(sources: int, wanted: int | None) -> int:
 
 def _usable_cores() -> int:
     return max(int(read_processor().usable_cores), 1)
-
-
-def with_tracks_begun_by(detector: FaceDetector | RecordedBoxes | None, options: PipelineOptions) -> PipelineOptions:
-    """Let every face that is reported begin a track: who asks for weaker ones wants them followed as well.
-
-    Args:
-        detector: Where faces come from.
-        options: The pipeline's options.
-    """
-    if options.follow is None or detector is None:
-        return options
-    least = 0.0 if isinstance(detector, RecordedBoxes) else detector.score_threshold
-    tracker = replace(options.follow.tracker, high_score=min(options.follow.tracker.high_score, least))
-    return replace(options, follow=replace(options.follow, tracker=tracker))
-
-
-def describe_faces(detector: FaceDetector | RecordedBoxes | None) -> str:
-    """Return where the faces come from, for the summary at the start of a run."""
-    if detector is None:
-        return "none: every picture is one face"
-    if isinstance(detector, RecordedBoxes):
-        return f"none: {detector.name}"
-    return f"{detector.name}, score from {detector.score_threshold:.2f}"

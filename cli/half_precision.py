@@ -12,7 +12,7 @@ from ..core.bundle import ArtifactKind, ModelBundle
 from ..core.schema import to_mapping
 from ..datasets import open_dataset
 from ..export.bfloat16 import export_bfloat16
-from ..export.float16 import export_float16
+from ..export.float16 import LARGEST_HALF, Float16Report, export_float16
 from .console import NOTES, print_json, print_table
 from .parsing import parse_sizes
 
@@ -53,6 +53,15 @@ def fp16(
         *_compared(report.logits_sqnr_db, report.agreement),
     ]
     print_table("half precision", ("", "value"), rows)
+    kept = [
+        (name, "overflow" if name in report.overflowing else "precision", _magnitude(report, name))
+        for name in report.float32_nodes
+    ]
+    print_table(f"kept in float32 (half precision ends at {LARGEST_HALF:g})", ("node", "for", "largest value"), kept)
+    half = [name for name in report.largest if name not in report.float32_nodes]
+    if half:
+        top = max(half, key=report.largest.__getitem__)
+        NOTES.print(f"largest value in half precision: {report.largest[top]:g}, at {top}", markup=False, soft_wrap=True)
 
 
 def bf16(
@@ -77,6 +86,10 @@ def bf16(
         *_compared(report.logits_sqnr_db, report.agreement),
     ]
     print_table("bfloat16, its rounding in float32 arithmetic", ("", "value"), rows)
+
+
+def _magnitude(report: Float16Report, node: str) -> str:
+    return f"{report.largest[node]:g}" if node in report.largest else "not measured"
 
 
 def _faces(

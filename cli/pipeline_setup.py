@@ -8,7 +8,7 @@ from ..runtime.detection import FaceDetector
 from ..runtime.pipeline import PipelineOptions
 from ..runtime.profiling.pipeline_setup import PipelineSetup
 from ..runtime.recorded_boxes import RecordedBoxes
-from .face_finding import FaceFinding, describe_faces
+from .face_finding import FaceFinding
 from .model_choice import ModelChoice
 
 
@@ -42,7 +42,7 @@ def setup_of(
         calibration_sha256=calibrated_on.get("sha256"),
         threads=model.threads,
         max_batch=classifier.max_batch,
-        detector=describe_faces(faces),
+        detector=finding.describe(faces),
         detector_side=None if config is None else config.max_side,
         min_face_px=None if config is None else config.min_face_px,
         tile=finding.tile,

@@ -29,7 +29,7 @@ from ..runtime.sinks import JsonLinesSink
 from ..runtime.sources.replay import ReplaySource
 from . import run_options as opt
 from .console import print_table
-from .face_finding import FaceFinding, lanes_for, with_tracks_begun_by
+from .face_finding import FaceFinding, lanes_for
 from .json_report import JsonPath, write_report
 from .model_choice import ModelChoice
 from .parsing import parse_counts, parse_detect_every
@@ -111,8 +111,7 @@ def capacity(
         classifier = stack.enter_context(model.open())
         with ExitStack() as shortly:
             faces = finding.open(shortly, threads)
-            options = with_tracks_begun_by(faces, options)
-            describe(model, faces)
+            describe(model, finding, faces)
         cameras = _Cameras(path, classifier, finding, options, threads, detect_lanes, config)
         measured = measure_capacity(cameras.run, config, _note_step)
     report = CapacityReport(

@@ -29,7 +29,7 @@ from ..runtime.sources import FrameSource, SourceKind, SourceSpec, open_source, 
 from ..runtime.sources.replay import ReplaySource
 from . import run_options as opt
 from .console import print_table
-from .face_finding import FaceFinding, lanes_for, with_tracks_begun_by
+from .face_finding import FaceFinding, lanes_for
 from .json_report import JsonPath, write_report
 from .launch import needing_extra
 from .model_choice import ModelChoice
@@ -96,10 +96,10 @@ def pipeline(
     with ExitStack() as stack:
         classifier = stack.enter_context(model.open())
         faces = finding.open(stack, threads, options.detect_lanes)
-        describe(model, faces)
+        describe(model, finding, faces)
         describe_sources(specs)
         recorder = TraceRecorder()
-        running = StreamPipeline(cameras, classifier, faces, with_tracks_begun_by(faces, options), listener=recorder)
+        running = StreamPipeline(cameras, classifier, faces, options, listener=recorder)
         nowhere = stack.enter_context(Path(os.devnull).open("w", encoding="utf-8"))
         sink = stack.enter_context(JsonLinesSink(nowhere, flush_each=False))
         with _ending_on_interrupt(running):

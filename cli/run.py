@@ -15,7 +15,7 @@ from ..runtime.serving import LiveServer, ModelInfo
 from ..runtime.sources import Shard, open_source
 from . import run_options as opt
 from .console import NOTES
-from .face_finding import FaceFinding, lanes_for, with_tracks_begun_by
+from .face_finding import FaceFinding, lanes_for, warm_up
 from .launch import log_level
 from .logs import LogFormat, configure_logs
 from .model_choice import ModelChoice
@@ -28,6 +28,7 @@ from .run_trace import RunTrace
 app = typer.Typer(no_args_is_help=True, add_completion=False, rich_markup_mode=None)
 
 _DEFAULT_WINDOW_S = 10.0
+_LEAST_OF_A_GROUP = 5  # people of whom a window tells: of one person it would tell what that person shows
 
 
 @app.command()
@@ -39,6 +40,8 @@ def run(
     tile: opt.Tile = None,
     detect_every: opt.DetectEvery = "1",
     detect_lanes: opt.DetectLanes = None,
+    detect_batch: opt.DetectBatch = None,
+    detector_provider: opt.DetectorProvider = None,
     track: opt.Track = True,
     precision: opt.UsedPrecision = Precision.FP32,
     backend: opt.UsedBackend = Backend.ONNXRUNTIME.value,
@@ -51,7 +54,7 @@ def run(
     threads: opt.Threads = None,
     faces_only: opt.FacesOnly = False,
     group_window: opt.GroupWindow = None,
-    min_people: opt.MinPeople = 0,
+    min_people: opt.MinPeople = None,
     aggregate_only: opt.AggregateOnly = False,
     output: opt.Output = None,
     annotated: opt.Annotated_ = None,
@@ -90,7 +93,7 @@ def run(
     )
     used_shard = None if shard is None else Shard.parse(shard)
     specs = read_sources(sources, keep_trying=keep_trying, shard=used_shard)
-    finding = FaceFinding(detector, min_face_size, min_score, detector_side, tile)
+    finding = FaceFinding(detector, min_face_size, min_score, detector_side, tile, detector_provider, detect_batch)
     if faces_only:
         finding.check_unused(specs)
     outputs = Outputs(
@@ -104,11 +107,14 @@ def run(
         serving=serving_options(serve, serve_token_file, serve_host or ()),
     )
     outputs.check(specs)
+    if trace is not None and aggregate_only:
+        raise UsageError("a trace counts the faces of every frame", expected="--trace or --aggregate-only, not both")
     tracing = RunTrace(trace)
     options = PipelineOptions(
         max_frames=max_frames,
         max_staleness_s=max_staleness,
         detect_every=parse_detect_every(detect_every),
+        detect_batch=detect_batch or 1,
         detect_lanes=lanes_for(len(specs), detect_lanes),
         follow=FollowOptions() if track and not faces_only else None,
         groups=_group_config(group_window, min_people, aggregate_only=aggregate_only),
@@ -116,12 +122,12 @@ def run(
     with ExitStack() as stack:
         classifier = stack.enter_context(model.open())
         face_detector = None if faces_only else finding.open(stack, threads, options.detect_lanes)
-        describe(model, face_detector)
+        describe(model, finding, face_detector)
         describe_sources(specs)
         opened = outputs.open(stack, specs, classifier)
         if record_calibration is not None:
             note(f"recording face crops into {record_calibration}: tell the people, and delete them afterwards")
-        options = with_tracks_begun_by(face_detector, options)
+        warm_up(face_detector, specs)
         pipeline = StreamPipeline(
             [open_source(spec) for spec in specs], classifier, face_detector, options, listener=tracing.recorder
         )
@@ -153,9 +159,11 @@ def _serve(stack: ExitStack, outputs: Outputs, opened: OpenOutputs, pipeline: St
         note(f"page      {server.address}")
 
 
-def _group_config(window_s: float | None, min_people: int, *, aggregate_only: bool) -> GroupConfig | None:
+def _group_config(window_s: float | None, min_people: int | None, *, aggregate_only: bool) -> GroupConfig | None:
     if window_s is None and not aggregate_only:
         if min_people:
             raise UsageError("--min-people is about windows", expected="--group-window or --aggregate-only with it")
         return None
+    if min_people is None:
+        min_people = _LEAST_OF_A_GROUP if aggregate_only else 0
     return GroupConfig(window_s=window_s or _DEFAULT_WINDOW_S, min_people=min_people)

@@ -132,12 +132,14 @@ class RunningService:
 
     def _apply(self, specs: tuple[SourceSpec, ...]) -> None:
         difference = changes(self._specs, specs)
-        for spec in (*difference.removed, *difference.changed):
+        failed = {source.name for source in self._pipeline.report().failed}
+        again = [spec for spec in specs if spec.name in failed and spec not in difference.changed]
+        for spec in (*difference.removed, *difference.changed, *again):
             self._pipeline.remove(spec.name)
-        for spec in (*difference.added, *difference.changed):
+        for spec in (*difference.added, *difference.changed, *again):
             self._pipeline.add(open_source(spec))
         self._specs = specs
         _LOGGER.warning(
-            "sources read again: %d added, %d removed, %d changed, %d in all",
-            *(len(difference.added), len(difference.removed), len(difference.changed), len(specs)),
+            "sources read again: %d added, %d removed, %d changed, %d that had failed tried again, %d in all",
+            *(len(difference.added), len(difference.removed), len(difference.changed), len(again), len(specs)),
         )

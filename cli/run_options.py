@@ -69,7 +69,13 @@ DetectorSide = Annotated[
 ]
 MinFaceSize = Annotated[float | None, typer.Option(min=0, help="Least side of a face's box in pixels.  [default: 8]")]
 MinScore = Annotated[
-    float | None, typer.Option(min=0, max=1, help="Least detection score.  [default: the detector's own]")
+    float | None,
+    typer.Option(
+        min=0,
+        max=1,
+        help="Detection score from which a face is shown; once it is, it may sink to 0.3.  "
+        "[default: the detector's own]",
+    ),
 ]
 Tile = Annotated[
     int | None,
@@ -82,6 +88,18 @@ DetectLanes = Annotated[
     int | None,
     typer.Option(min=1, help="Frames that are searched at the same time.  [default: one a core, at most one a source]"),
 ]
+DetectBatch = Annotated[
+    int | None,
+    typer.Option(
+        min=1, help="Most frames, of all sources, and tiles in one run of the detector: for GPUs.  [default: 1]"
+    ),
+]
+DetectorProvider = Annotated[
+    Provider | None,
+    typer.Option(
+        help="Where ONNX Runtime runs the detector; with fsrfer[gpu], also cuda and tensorrt.  [default: cpu]"
+    ),
+]
 Track = Annotated[bool, typer.Option(help="Follow faces from frame to frame, and smooth what they show.")]
 FacesOnly = Annotated[
     bool, typer.Option("--faces-only", help="The pictures are ready-made face crops: run no detector.")
@@ -91,7 +109,14 @@ FacesOnly = Annotated[
 GroupWindow = Annotated[
     float | None, typer.Option(min=0.1, help="Sum up what all faces show together, over windows of so many seconds.")
 ]
-MinPeople = Annotated[int, typer.Option(min=0, help="Say nothing about windows with fewer people than this.")]
+MinPeople = Annotated[
+    int | None,
+    typer.Option(
+        min=0,
+        help="Say nothing about windows in which there were never as many people at the same time.  "
+        "[default: 5 with --aggregate-only, else 0]",
+    ),
+]
 AggregateOnly = Annotated[
     bool, typer.Option("--aggregate-only", help="Tell windows only, nothing about a single face.  [window: 10 s]")
 ]

@@ -10,11 +10,12 @@ from ..runtime.recorded_boxes import RecordedBoxes
 from ..runtime.sinks import PublishingSink, QueuedSink
 from ..runtime.sources import DropReason, SourceSpec, SourceStatus
 from .console import NOTES
-from .face_finding import describe_faces
+from .face_finding import FaceFinding
 from .model_choice import ModelChoice
 
 _COUNTERS = {
     "skipped": "skipped by max_fps",
+    "decode_errors": "that could not be decoded",
     "damaged": "damaged and not shown",
     "behind": "skipped to catch up",
     "hung": "reads that hung",
@@ -27,10 +28,10 @@ def note(text: str) -> None:
     NOTES.print(text, markup=False, soft_wrap=True)
 
 
-def describe(model: ModelChoice, detector: FaceDetector | RecordedBoxes | None) -> None:
+def describe(model: ModelChoice, finding: FaceFinding, detector: FaceDetector | RecordedBoxes | None) -> None:
     """Say which model and detector are in use."""
     note(f"model     {model.bundle}: {model.graph} ({model.precision.value}) on {model.place}")
-    note(f"detector  {describe_faces(detector)}")
+    note(f"detector  {finding.describe(detector)}")
 
 
 def describe_sources(specs: Sequence[SourceSpec]) -> None:

@@ -14,10 +14,12 @@ import typer
 from ..calibration import CalibrationSet, Int8Config, RangeMethod, calibrate_int8
 from ..calibration.int8_builder import Int8Builder
 from ..calibration.judging import Int8Judge
+from ..calibration.mix_speed import speed_ratio
 from ..calibration.mixed_precision import MixSearch, search_mix
 from ..calibration.onnx_packages import import_onnx
 from ..calibration.sensitivity import LayerSensitivity, rank_layers
-from ..core.bundle import ArtifactKind, ModelBundle
+from ..core.bundle import ArtifactKind, GraphSpec, ModelBundle
+from ..core.errors import UsageError
 from ..core.files import write_json
 from ..core.provenance import installed_versions
 from ..core.schema import to_mapping
@@ -77,6 +79,8 @@ def sensitivity(
     Each layer is quantised alone. With --max-drop, the most harmful ones are left in floating point until no face size
     loses more than that; exits with 3 where that cannot be had.
     """
+    if store and max_drop is None:
+        raise UsageError("--store keeps the mix that --max-drop finds, and none is looked for", fix="give --max-drop")
     if output is not None:
         with needing_extra("fsrfer-calibrate sensitivity --output"):
             import matplotlib as _matplotlib  # noqa: F401 - named here, so that absence is told before any work
@@ -111,12 +115,13 @@ def sensitivity(
         ranking = rank_layers(
             builder, target.kind, graph, ranked, lambda done, total: bars.update(task, completed=done, total=total)
         )
-    found = None
+    found = times_fp32 = None
     if max_drop is not None:
         judged = evenly_spread(checked, judged_on)
         note_resolution(len(judged), max_drop)
         judge = Int8Judge(builder.model, loaded.manifest, target.kind, judged, wanted)
         found = _search(builder, target, ranking, judge, max_drop)
+        times_fp32 = _times_fp32(builder, target, graph, ranked, found)
     result = {
         "command": command_line(),
         "versions": installed_versions(),
@@ -127,6 +132,7 @@ def sensitivity(
         "layers": [{**to_mapping(layer), "worst": layer.worst} for layer in ranking],
         "max_drop_points": max_drop,
         "mix": None if found is None else to_mapping(found),
+        "times_fp32_speed": times_fp32,
     }
     if output is not None:
         _write(output, result, ranking, found)
@@ -134,6 +140,7 @@ def sensitivity(
         print_json(result)
     else:
         _show(ranking, found)
+        _show_speed(times_fp32)
     if store and found is not None:
         _store(loaded, data, split, config, found)
 
@@ -150,6 +157,17 @@ def _search(
             return report
 
         return search_mix(ranking, judged, max_drop / 100)
+
+
+def _times_fp32(
+    builder: Int8Builder, target: Target, graph: GraphSpec, faces: CalibrationSet, found: MixSearch
+) -> dict[str, float] | None:
+    """Measure all layers in INT8 and the mix beside FP32; None for TensorRT's graph, which is slow on a processor."""
+    if target is Target.TENSORRT:
+        return None
+    feed = next(faces.feeds(graph, batch_size=32))
+    graphs = {"all INT8": builder.build(target.kind), "this mix": builder.build(target.kind, found.kept_float)}
+    return {name: round(speed_ratio(candidate, builder.model, feed), 2) for name, candidate in graphs.items()}
 
 
 def _store(bundle: ModelBundle, data: str, split: str, config: Int8Config, found: MixSearch) -> None:
@@ -212,3 +230,9 @@ def _show(ranking: Sequence[LayerSensitivity], found: MixSearch | None) -> None:
     ]
     title = f"kept in float: {', '.join(found.kept_float) or 'nothing'}"
     print_table(title, ("face size", "FP32", "this mix", "points lost", "95 %"), rows)
+
+
+def _show_speed(times_fp32: dict[str, float] | None) -> None:
+    if times_fp32 is not None:
+        rows = [(name, f"{times:.2f}") for name, times in times_fp32.items()]
+        print_table("speed, one thread of this processor", ("graph", "times FP32"), rows)

@@ -8,8 +8,10 @@ from typing import Annotated, Any
 import typer
 
 from ..core.bundle import ModelBundle
+from ..core.errors import UsageError
 from ..core.fidelity import BandFidelity, Bounds
 from ..core.files import write_json
+from ..core.metrics import Interval
 from ..core.options import Precision
 from ..core.provenance import installed_versions
 from ..datasets import SPEC_FORMS, Track, evenly_spread, open_dataset
@@ -35,6 +37,10 @@ def verify(
     max_drop_fp16: Annotated[float, typer.Option(min=0.0, help="Points that FP16 may lose.")] = 0.05,
     max_logit_error: Annotated[float, typer.Option(min=0.0, help="Difference of a logit allowed in FP32.")] = 1e-3,
     gate: Annotated[bool, typer.Option("--gate", help="Exit with 3 where a form is beyond these bounds.")] = False,
+    require: Annotated[
+        list[str] | None,
+        typer.Option(help="With --gate: also exit with 3 where this form was not run; may be given again."),
+    ] = None,
     by_class: Annotated[bool, typer.Option("--by-class", help="Also say it expression by expression.")] = False,
     output: Annotated[Path | None, typer.Option(help="JSON file for all of it.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print it as JSON.")] = False,
@@ -45,6 +51,8 @@ def verify(
     looks whether a face's result depends on the batch that it is in. What cannot run here is named, and never counted
     as a pass.
     """
+    if require and not gate:
+        raise UsageError("--require is a condition of the gate, and there is none", fix="give --gate")
     loaded = ModelBundle.load(bundle)
     dataset = evenly_spread(open_dataset(data, split), faces)
     bounds = {
@@ -75,8 +83,11 @@ def verify(
         _show(result, by_class=by_class)
     for problem in problems:
         NOTES.print(f"beyond the bounds: {problem}", markup=False, soft_wrap=True)
+    not_run = [form.name for form in result.forms if form.not_run]
+    if gate and not_run:
+        NOTES.print(f"the gate says nothing about: {', '.join(not_run)}", markup=False, soft_wrap=True)
     if gate:
-        result.raise_if_beyond(bounds)
+        result.raise_if_beyond(bounds, require or ())
 
 
 def _as_mapping(result: Verification, problems: list[str]) -> dict[str, Any]:
@@ -85,13 +96,12 @@ def _as_mapping(result: Verification, problems: list[str]) -> dict[str, Any]:
 
 def _show(result: Verification, *, by_class: bool) -> None:
     for form in result.forms:
-        if form.fidelity is None or form.rows is None:
-            NOTES.print(f"{form.name}: not run here, {form.not_run}", markup=False, soft_wrap=True)
+        if form.fidelity is None:
             continue
         rows = [_cells(f"{band.face_size_px} px", band) for band in form.fidelity.bands]
         print_table(f"{form.name}, {result.faces} faces, track {result.track}", _COLUMNS, rows)
         if by_class and form is not result.forms[0]:
-            print_table(f"{form.name}: points lost by expression", *_by_class(form))
+            print_table(f"{form.name}: points lost by expression (95 %)", *_by_class(form))
     checks = [
         (
             form.name,
@@ -103,6 +113,9 @@ def _show(result: Verification, *, by_class: bool) -> None:
         for form in result.forms
         if form.rows is not None
     ]
+    absent = [(form.name, form.not_run) for form in result.forms if form.not_run]
+    if absent:
+        print_table("not run here, and not part of any figure", ("form", "why"), absent)
     columns = ("largest difference of a logit", "batch sizes", "identical rows", "permuted rows", "other batch sizes")
     print_table("does a face's result depend on its batch?", columns, checks)
 
@@ -127,10 +140,14 @@ def _by_class(form: FormResult) -> tuple[tuple[str, ...], list[tuple[str, ...]]]
     bands = form.fidelity.bands if form.fidelity is not None else ()
     names = tuple(bands[0].by_label) if bands else ()
     rows = [
-        (name, *("no data" if (one := band.by_label[name]) is None else _points(one.drop.value) for band in bands))
+        (name, *("no data" if (one := band.by_label[name]) is None else _interval(one.drop) for band in bands))
         for name in names
     ]
     return ("expression", *(f"{band.face_size_px} px" for band in bands)), rows
+
+
+def _interval(drop: Interval) -> str:
+    return f"{_points(drop.value)} ({_points(drop.low)} to {_points(drop.high)})"
 
 
 def _points(fraction: float) -> str:

@@ -147,6 +147,8 @@ class BundleManifest:
         temperatures: Confidence calibration, ascending in size; empty for none.
         metrics: Results of the final evaluation.
         calibration: What the INT8 ranges were made from; None before ``fsrfer-calibrate int8``.
+        float16: What half precision does to the graph: nodes left in float32, ranges, agreement; None before
+            ``fsrfer-export fp16``.
         artifacts: Files by :class:`ArtifactKind` value.
         schema_version: Version of this layout.
     """
@@ -161,6 +163,7 @@ class BundleManifest:
     temperatures: tuple[TemperatureBand, ...] = ()
     metrics: dict[str, Any] = field(default_factory=dict)
     calibration: dict[str, Any] | None = None
+    float16: dict[str, Any] | None = None
     artifacts: dict[str, Artifact] = field(default_factory=dict)
     schema_version: int = SCHEMA_VERSION
 
@@ -274,12 +277,13 @@ def _with_artifact(manifest: BundleManifest, kind: ArtifactKind, artifact: Artif
     """Name an artefact, and forget those that were made from its predecessor if that was another one."""
     kept = dict(manifest.artifacts)
     previous = kept.get(kind.value)
-    calibration = manifest.calibration
-    if previous is not None and previous.sha256 != artifact.sha256:
-        for derived in _MADE_FROM.get(kind, ()):
-            kept.pop(derived.value, None)
-        calibration = None if ArtifactKind.ONNX_INT8_CPU in _MADE_FROM.get(kind, ()) else calibration
-    return replace(manifest, artifacts={**kept, kind.value: artifact}, calibration=calibration)
+    derived = _MADE_FROM.get(kind, ())
+    forgotten: dict[str, Any] = {}
+    if derived and previous is not None and previous.sha256 != artifact.sha256:
+        for other in derived:
+            kept.pop(other.value, None)
+        forgotten = {"calibration": None, "float16": None}
+    return replace(manifest, artifacts={**kept, kind.value: artifact}, **forgotten)
 
 
 def _read_manifest(path: Path) -> BundleManifest:

@@ -32,7 +32,6 @@ PACKAGES = (
     "safetensors",
     "tensorrt",
     "tensorrt-rtx",
-    "cuda-python",
     "matplotlib",
 )
 """Distributions whose versions are recorded."""

@@ -17,7 +17,8 @@ class ExpressionPredictions:
 
     Attributes:
         labels: The K expression names that ``label_index`` and the columns of ``probabilities`` refer to.
-        probabilities: float32 (N, K), rows sum to 1; calibrated by the bundle's temperature where it has one.
+        probabilities: float32 (N, K), rows sum to 1; calibrated by the bundle's temperature where it has one. All NaN
+            for a face that was not read, which is abstained.
         label_index: int64 (N,), the most probable class.
         face_size_px: float32 (N,), native side of each face crop in source pixels.
         abstained: bool (N,), True where the confidence is below the threshold that was asked for: read "unknown".
@@ -51,7 +52,7 @@ class ExpressionPredictions:
 
     @property
     def confidence(self) -> npt.NDArray[np.float32]:
-        """Probability of the most probable class, float32 (N,)."""
+        """Probability of the most probable class, float32 (N,); NaN for a face that was not read."""
         return np.asarray(np.take_along_axis(self.probabilities, self.label_index[:, None], axis=1)[:, 0], np.float32)
 
     def select(self, which: slice | npt.NDArray[np.bool_] | npt.NDArray[np.integer[Any]]) -> ExpressionPredictions:

@@ -77,12 +77,18 @@ def build_engine(
     started = time.perf_counter()
     with atomic_path(plan.engine) as temporary:
         details = compiler.compile(plan.graph, temporary, config, on_progress)
-        record = _record(bundle, config, plan, temporary, time.perf_counter() - started)
+        record = _record(config.command(bundle.path, output), config, plan, temporary, time.perf_counter() - started)
     if details.layers or details.inspection is not None:
         described = {"layers": to_mapping(details.layers), "inspector": details.inspection}
         write_json(layers_path(plan.engine), described)
     if details.int8 is not None:
-        record = replace(record, int8_layers=details.int8.int8, not_int8_layers=details.int8.not_int8)
+        account = details.int8
+        record = replace(
+            record,
+            int8_layers=account.int8,
+            not_int8_layers=account.not_int8,
+            unaccounted=account.unaccounted,
+        )
     record = replace(record, on_dla=details.on_dla, not_on_dla=details.not_on_dla)
     record.write(record_path(plan.engine))
     return record
@@ -99,7 +105,7 @@ def plan_engine(
     """Find out what a build would do, without doing it; see :func:`build_engine`."""
     source = compiler.source(config)
     graph = bundle.artifact_path(source)
-    _check_current(bundle, source)
+    check_current(bundle, source)
     source_sha256 = bundle.manifest.artifacts[source.value].sha256
     device, capabilities = compiler.device(config), compiler.compute_capabilities(config)
     key = _build_key(config, source_sha256, compiler.library_version, device, capabilities)
@@ -127,8 +133,12 @@ def compiler_for(backend: Backend) -> EngineCompiler:
     return OnnxRuntimeCompiler() if backend is Backend.ONNXRUNTIME else TensorRtCompiler.load(backend)
 
 
-def _check_current(bundle: ModelBundle, source: ArtifactKind) -> None:
-    """Refuse INT8 graphs that were calibrated before the model was exported anew."""
+def check_current(bundle: ModelBundle, source: ArtifactKind) -> None:
+    """Refuse INT8 graphs that were calibrated before the model was exported anew.
+
+    Raises:
+        BundleError: The graph is such a one.
+    """
     calibration = bundle.manifest.calibration
     if source not in (ArtifactKind.ONNX_INT8_CPU, ArtifactKind.ONNX_INT8_TENSORRT) or calibration is None:
         return
@@ -185,7 +195,7 @@ def _existing(engine: Path, key: str) -> EngineRecord | None:
 
 
 def _record(
-    bundle: ModelBundle, config: EngineBuildConfig, plan: EnginePlan, written: Path, build_seconds: float
+    command: str, config: EngineBuildConfig, plan: EnginePlan, written: Path, build_seconds: float
 ) -> EngineRecord:
     return EngineRecord(
         file=plan.engine.name,
@@ -203,6 +213,6 @@ def _record(
         build_seconds=round(build_seconds, 3),
         build_key=plan.build_key,
         created=datetime.now(timezone.utc).isoformat(timespec="seconds"),
-        command=config.command(bundle.path),
+        command=command,
         options=_options(config),
     )

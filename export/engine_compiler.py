@@ -10,6 +10,7 @@ from typing import Any, Protocol
 from ..core.bundle import ArtifactKind
 from .engine_config import EngineBuildConfig
 from .engine_layers import EngineLayer, Int8Account
+from .graph_reading import GraphReading
 
 OnProgress = Callable[[str, int, int], None]
 """Called with the name of a phase of the build, the steps done and all steps of it."""
@@ -22,7 +23,7 @@ class BuildDetails:
     Attributes:
         layers: The engine's layers as TensorRT's log gives them; empty from ONNX Runtime.
         inspection: The same from TensorRT's inspector, in more detail; None where there is no GPU to ask it on.
-        int8: Where the graph's quantisation went; None for other number formats.
+        int8: Where the graph's quantisation went; None for other number formats, and where no layers are known.
         on_dla: Layers that a deep learning accelerator can take; empty where none was asked for.
         not_on_dla: Layers that it cannot take.
     """
@@ -53,6 +54,13 @@ class EngineCompiler(Protocol):
 
     def source(self, config: EngineBuildConfig) -> ArtifactKind:
         """Return which graph of the bundle is compiled."""
+
+    def read(self, graph: Path, config: EngineBuildConfig) -> GraphReading:
+        """Parse a graph and configure its build, without compiling.
+
+        Raises:
+            EngineBuildError: The library refuses the graph or the options.
+        """
 
     def compile(
         self, graph: Path, engine: Path, config: EngineBuildConfig, on_progress: OnProgress | None

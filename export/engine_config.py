@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -28,7 +29,7 @@ class EngineBuildConfig:
         compute_capabilities: For TensorRT-RTX, the GPUs to compile for, such as ``8.6``; empty for a portable choice.
         hardware_compatible: TensorRT: also run on other GPUs from Ampere on, at a loss of speed.
         version_compatible: TensorRT: also run on later versions, at a loss of speed.
-        dla_core: TensorRT: deep learning accelerator of a Jetson to run on; None for the GPU.
+        dla_core: TensorRT, FP16: deep learning accelerator of a Jetson to run on; None for the GPU.
         gpu_fallback: TensorRT: run on the GPU what the accelerator cannot.
         strip_weights: TensorRT 10 or later: leave the weights out of the engine; they are put in from the bundle's
             graph when it is loaded.
@@ -58,25 +59,30 @@ class EngineBuildConfig:
             if not re.fullmatch(r"[1-9][0-9]?\.[0-9]", capability):
                 raise UsageError("unknown compute capability", expected="such as 8.6", found=capability)
 
-    def command(self, bundle: Path) -> str:
-        """Return the command line that builds this engine."""
-        words = ["fsrfer-export build-engine", str(bundle), f"--backend {self.backend.value}"]
-        words.append(f"--precision {self.precision.value} --batch {self.batch}")
-        if self.workspace_mib is not None:
-            words.append(f"--workspace-mib {self.workspace_mib}")
-        if self.optimization_level is not None:
-            words.append(f"--optimization-level {self.optimization_level}")
-        if self.timing_cache is not None:
-            words.append(f"--timing-cache {self.timing_cache}")
-        if self.compute_capabilities:
-            words.append(f"--compute-capability {','.join(self.compute_capabilities)}")
+    def command(self, bundle: Path, output: Path | None = None) -> str:
+        """Return the command line that builds this engine, quoted for a shell.
+
+        Args:
+            bundle: The bundle.
+            output: Where the engine goes; None for the bundle's folder of engines.
+        """
+        words = ["fsrfer-export", "build-engine", str(bundle), "--backend", self.backend.value]
+        words += ["--precision", self.precision.value, "--batch", str(self.batch)]
+        valued: dict[str, object | None] = {
+            "--workspace-mib": self.workspace_mib,
+            "--optimization-level": self.optimization_level,
+            "--timing-cache": self.timing_cache,
+            "--compute-capability": ",".join(self.compute_capabilities) or None,
+            "--dla-core": self.dla_core,
+            "--output": output,
+        }
+        for option, value in valued.items():
+            words += [] if value is None else [option, str(value)]
         words += ["--hardware-compatible"] * self.hardware_compatible
         words += ["--version-compatible"] * self.version_compatible
-        if self.dla_core is not None:
-            words.append(f"--dla-core {self.dla_core}")
         words += ["--gpu-fallback"] * self.gpu_fallback
         words += ["--strip-weights"] * self.strip_weights
-        return " ".join(words)
+        return shlex.join(words)
 
 
 def _check_dla(config: EngineBuildConfig) -> None:
@@ -86,10 +92,17 @@ def _check_dla(config: EngineBuildConfig) -> None:
         return
     if config.dla_core < 0:
         raise UsageError("there is no such accelerator", expected="--dla-core 0 or 1", found=config.dla_core)
-    if config.precision in (Precision.FP32, Precision.BF16):
+    if config.precision is Precision.INT8:
+        raise UsageError(
+            "the accelerator takes no explicitly quantised (Q/DQ) graph, and INT8 graphs here are such",
+            expected="--precision fp16",
+            found=config.precision.value,
+            fix="--precision fp16, or INT8 on the GPU: leave --dla-core out",
+        )
+    if config.precision is not Precision.FP16:
         raise UsageError(
             f"the accelerator does not compute in {config.precision.name}",
-            expected="--precision fp16 or int8",
+            expected="--precision fp16",
             found=config.precision.value,
         )
     if config.batch.min != config.batch.max:

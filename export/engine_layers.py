@@ -8,10 +8,12 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from typing import TYPE_CHECKING
 
-from ..calibration.onnx_packages import import_onnx
 from ..calibration.quantization_plan import COMPUTE_OPS
+
+if TYPE_CHECKING:
+    import onnx
 
 _HEAD = re.compile(r"^Name: (?P<name>.*?), LayerType: (?P<kind>[^,]*), (?P<rest>.*)$")
 _PARTS = re.compile(r"(?:^|, )(Inputs|Constants|Outputs|TacticName|Metadata): ")
@@ -77,14 +79,13 @@ def parse_layers(lines: Sequence[str]) -> tuple[EngineLayer, ...]:
     return tuple(found)
 
 
-def account_for_int8(graph: Path, layers: Collection[EngineLayer]) -> Int8Account:
+def account_for_int8(model: onnx.ModelProto, layers: Collection[EngineLayer]) -> Int8Account:
     """Compare the quantisation of a graph with the number formats of its engine.
 
     Args:
-        graph: The ONNX graph that was compiled.
+        model: The graph that was compiled.
         layers: The engine's layers.
     """
-    model = import_onnx().load(graph)
     dequantized = {node.output[0] for node in model.graph.node if node.op_type == "DequantizeLinear"}
     wanted = [
         node.name for node in model.graph.node if node.op_type in COMPUTE_OPS and dequantized >= set(node.input[:2])

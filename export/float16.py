@@ -8,7 +8,7 @@ plane (sums overflow), softmax, and whatever calibration data drives near the la
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -22,6 +22,7 @@ from ..calibration.quantization_plan import COMPUTE_OPS, prepared
 from ..calibration.range_methods import Grid, Ranges, select_ranges
 from ..core.bundle import ArtifactKind, ModelBundle
 from ..core.errors import EngineBuildError
+from ..core.schema import to_mapping
 from .half_comparison import compare_decisions
 from .half_edges import retype
 
@@ -58,6 +59,7 @@ class Float16Report:
         float16_nodes: Number of nodes that compute in half precision.
         float32_nodes: Names of the nodes that compute in float32.
         overflowing: Names of those among them that would overflow in half precision.
+        largest: Largest magnitude that each node read or wrote, as measured on the faces; empty without faces.
         vanishing_weights: Number of weights other than zero that are zero in half precision.
         checked_on: Faces that activations were measured and decisions compared on; None where there were none.
         logits_sqnr_db: Signal to noise of the logits, in dB; None without faces.
@@ -68,6 +70,7 @@ class Float16Report:
     float32_nodes: tuple[str, ...]
     overflowing: tuple[str, ...]
     vanishing_weights: int
+    largest: dict[str, float] = field(default_factory=dict)
     checked_on: CalibrationManifest | None = None
     logits_sqnr_db: float | None = None
     agreement: float | None = None
@@ -81,7 +84,7 @@ def export_float16(bundle: ModelBundle, faces: CalibrationSet | None = None) -> 
         faces: Faces to look for overflow and compare decisions on; without them only the weights are checked.
 
     Returns:
-        The bundle with its ``model.fp16.onnx``, and what was done.
+        The bundle with its ``model.fp16.onnx``, and what was done, which is in ``manifest.float16`` too.
 
     Raises:
         BundleError: The bundle has no fused graph.
@@ -102,7 +105,8 @@ def export_float16(bundle: ModelBundle, faces: CalibrationSet | None = None) -> 
             bundle, source, half.SerializeToString(), faces, "the half-precision graph"
         )
         report = replace(report, checked_on=faces.manifest, logits_sqnr_db=noise_db, agreement=agreement)
-    return bundle.store(ArtifactKind.ONNX_FP16, partial(onnx.save, half)), report
+    stored = bundle.store(ArtifactKind.ONNX_FP16, partial(onnx.save, half))
+    return stored.record(float16=to_mapping(report)), report
 
 
 def convert_to_float16(model: onnx.ModelProto, ranges: Ranges) -> tuple[onnx.ModelProto, Float16Report]:
@@ -126,6 +130,7 @@ def convert_to_float16(model: onnx.ModelProto, ranges: Ranges) -> tuple[onnx.Mod
         float32_nodes=tuple(node.name for node in model.graph.node if node.name in kept),
         overflowing=overflowing,
         vanishing_weights=_vanishing_weights(model, kept),
+        largest=_largest_by_node(model, ranges),
     )
     return half, report
 
@@ -133,7 +138,7 @@ def convert_to_float16(model: onnx.ModelProto, ranges: Ranges) -> tuple[onnx.Mod
 def overflowing_nodes(model: onnx.ModelProto, ranges: Ranges) -> tuple[str, ...]:
     """Return the names of the nodes that read or write numbers too large for half precision, with headroom."""
     numpy_helper = import_onnx().numpy_helper
-    largest = {name: max(abs(low), abs(high)) * _HEADROOM for name, (low, high) in ranges.items()}
+    largest = {name: value * _HEADROOM for name, value in _largest(ranges).items()}
     for tensor in model.graph.initializer:
         values = numpy_helper.to_array(tensor)
         if values.dtype == np.float32 and values.size:
@@ -143,6 +148,16 @@ def overflowing_nodes(model: onnx.ModelProto, ranges: Ranges) -> tuple[str, ...]
         for node in model.graph.node
         if any(largest.get(name, 0.0) > LARGEST_HALF for name in (*node.input, *node.output))
     )
+
+
+def _largest(ranges: Ranges) -> dict[str, float]:
+    return {name: max(abs(low), abs(high)) for name, (low, high) in ranges.items()}
+
+
+def _largest_by_node(model: onnx.ModelProto, ranges: Ranges) -> dict[str, float]:
+    largest = _largest(ranges)
+    known = {node.name: [largest[n] for n in (*node.input, *node.output) if n in largest] for node in model.graph.node}
+    return {name: float(f"{max(values):.4g}") for name, values in known.items() if values}
 
 
 def check_convertible(model: onnx.ModelProto) -> None:

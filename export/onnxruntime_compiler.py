@@ -21,6 +21,7 @@ from ..runtime.onnxruntime_runner import (
 )
 from .engine_compiler import BuildDetails, OnProgress
 from .engine_config import EngineBuildConfig
+from .graph_reading import GraphReading, read_by_onnx
 
 
 class OnnxRuntimeCompiler:
@@ -51,6 +52,17 @@ class OnnxRuntimeCompiler:
     def source(self, config: EngineBuildConfig) -> ArtifactKind:
         """Return the FP32 graph, or the INT8 graph for CPUs."""
         return ArtifactKind.ONNX_INT8_CPU if config.precision is Precision.INT8 else ArtifactKind.ONNX_FP32
+
+    def read(self, graph: Path, config: EngineBuildConfig) -> GraphReading:  # noqa: ARG002 - it serves any batch
+        """Load a graph without keeping anything.
+
+        Raises:
+            EngineBuildError: ONNX Runtime or ONNX's checker refuses it.
+            MissingDependencyError: ``onnx``, which lists the nodes, is not installed.
+        """
+        with OnnxRuntimeRunner(graph):
+            pass
+        return read_by_onnx(graph, None, f"ONNX Runtime {self.library_version}")
 
     def compile(
         self,

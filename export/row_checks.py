@@ -34,11 +34,6 @@ class RowCheck:
     permuted_rows: float
     other_batch_sizes: float
 
-    @property
-    def largest(self) -> float:
-        """The largest of the three; NaN where a logit was none."""
-        return float(np.max([self.identical_rows, self.permuted_rows, self.other_batch_sizes]))
-
 
 def check_rows(
     classify: Classify, faces: Uint8Array, face_size_px: Float32Array, batches: tuple[int, int, int]

@@ -7,13 +7,14 @@ for the attribute, not by comparing version numbers: vendors' builds carry odd o
 from __future__ import annotations
 
 import json
+from collections import Counter
 from typing import Any
 
 from ..core.bundle import ArtifactKind
 from ..core.errors import BackendUnavailableError, EngineBuildError
 from ..core.gpu import Gpu, first_gpu
 from ..core.options import Backend, Precision
-from ..runtime.tensorrt_module import TensorRtLog, import_tensorrt
+from ..runtime.tensorrt_module import TensorRtLog, create_runtime, import_tensorrt
 from .engine_compiler import OnProgress
 
 GUARDED = frozenset(
@@ -154,11 +155,27 @@ class TensorRtApi:
             tuple(name for name, is_taken in zip(names, taken, strict=True) if not is_taken),
         )
 
-    def inspect(self, plan: Any, log: TensorRtLog) -> Any:
-        """Return the description of an engine's layers, as plain values; None where there is no GPU to load it on."""
+    def count_layers(self, network: Any) -> tuple[dict[str, int], dict[str, int]]:
+        """Return how many layers of a network are of each kind, and of each number format by their first result."""
+        layers = [network.get_layer(index) for index in range(network.num_layers)]
+        kinds = Counter(str(layer.type.name).lower() for layer in layers)
+        formats = Counter(str(layer.get_output(0).dtype.name).lower() for layer in layers if layer.num_outputs)
+        return dict(kinds.most_common()), dict(formats.most_common())
+
+    def inspect(
+        self, plan: Any, log: TensorRtLog, *, version_compatible: bool = False, dla_core: int | None = None
+    ) -> Any:
+        """Return the description of an engine's layers, as plain values; None where there is no GPU to load it on.
+
+        Args:
+            plan: The serialised engine.
+            log: What TensorRT says.
+            version_compatible: Whether it was built to run on later versions.
+            dla_core: Accelerator that it was built for; None for the GPU.
+        """
         if not isinstance(self.device, Gpu):  # without a driver the runtime would end the process
             return None
-        runtime = self.trt.Runtime(log.trt_logger)
+        runtime = create_runtime(self.trt, log, version_compatible=version_compatible, dla_core=dla_core)
         engine = runtime.deserialize_cuda_engine(plan)
         if engine is None:  # built for other GPUs than this one
             return None

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from ..calibration.onnx_packages import import_onnx
 from ..core.bundle import ArtifactKind
 from ..core.errors import EngineBuildError
 from ..core.files import write_bytes
@@ -15,6 +16,7 @@ from ..runtime.tensorrt_module import TensorRtLog
 from .engine_compiler import BuildDetails, OnProgress
 from .engine_config import PORTABLE_COMPUTE_CAPABILITIES, EngineBuildConfig
 from .engine_layers import account_for_int8, parse_layers
+from .graph_reading import GraphReading
 from .tensorrt_api import TensorRtApi, load_tensorrt
 
 _MIB = 1 << 20
@@ -70,6 +72,23 @@ class TensorRtCompiler:
             return self._api.bfloat16_graph()
         return ArtifactKind.ONNX_FP32
 
+    def read(self, graph: Path, config: EngineBuildConfig) -> GraphReading:
+        """Parse a graph and configure its build, without compiling.
+
+        Raises:
+            EngineBuildError: TensorRT refuses the graph or the options.
+        """
+        _builder, network, _configuration, _log = self._prepare(graph, config)
+        tensors = [network.get_input(index) for index in range(network.num_inputs)]
+        layers, number_formats = self._api.count_layers(network)
+        return GraphReading(
+            parser=self._api.name,
+            inputs={tensor.name: _described(tensor) for tensor in tensors},
+            profiles=_profile_shapes(network, config.batch),
+            layers=layers,
+            number_formats=number_formats,
+        )
+
     def compile(
         self, graph: Path, engine: Path, config: EngineBuildConfig, on_progress: OnProgress | None
     ) -> BuildDetails:
@@ -77,13 +96,11 @@ class TensorRtCompiler:
 
         Raises:
             EngineBuildError: TensorRT refuses the graph or cannot compile it.
+            MissingDependencyError: The engine is INT8, and ``onnx``, which tells what became of it, is not installed.
         """
-        trt = self._api.trt
-        log = TensorRtLog(trt)
-        builder = trt.Builder(log.trt_logger)
-        network = self._api.create_network(builder)
-        self._parse(graph, network, log)
-        builder_config = self._configure(builder, network, config)
+        # Before compiling, which may take minutes, only to find that `onnx` is missing.
+        quantized = import_onnx().load(graph) if config.precision is Precision.INT8 else None
+        builder, network, builder_config, log = self._prepare(graph, config)
         on_dla, not_on_dla = self._api.dla_layers(builder_config, network) if config.dla_core is not None else ((), ())
         monitor = self._api.watch(builder_config, on_progress) if on_progress is not None else None
         plan = builder.build_serialized_network(network, builder_config)
@@ -100,11 +117,21 @@ class TensorRtCompiler:
         layers = parse_layers(log.layers)
         return BuildDetails(
             layers=layers,
-            inspection=self._api.inspect(plan, log),
-            int8=account_for_int8(graph, layers) if config.precision is Precision.INT8 and layers else None,
+            inspection=self._api.inspect(
+                plan, log, version_compatible=config.version_compatible, dla_core=config.dla_core
+            ),
+            int8=account_for_int8(quantized, layers) if quantized is not None and layers else None,
             on_dla=on_dla,
             not_on_dla=not_on_dla,
         )
+
+    def _prepare(self, graph: Path, config: EngineBuildConfig) -> tuple[Any, Any, Any, TensorRtLog]:
+        """Return a builder, the parsed network, the builder's configuration and the log of all three."""
+        log = TensorRtLog(self._api.trt)
+        builder = self._api.trt.Builder(log.trt_logger)
+        network = self._api.create_network(builder)
+        self._parse(graph, network, log)
+        return builder, network, self._configure(builder, network, config), log
 
     def _parse(self, graph: Path, network: Any, log: TensorRtLog) -> None:
         parser = self._api.trt.OnnxParser(network, log.trt_logger)
@@ -143,9 +170,16 @@ class TensorRtCompiler:
 
 def _profile(builder: Any, network: Any, batch: BatchProfile) -> Any:
     profile = builder.create_optimization_profile()
+    for name, shapes in _profile_shapes(network, batch).items():
+        profile.set_shape(name, *shapes)
+    return profile
+
+
+def _profile_shapes(network: Any, batch: BatchProfile) -> dict[str, tuple[tuple[int, ...], ...]]:
+    shapes = {}
     for index in range(network.num_inputs):
         tensor = network.get_input(index)
-        rest = tuple(tensor.shape)[1:]
+        rest = tuple(int(length) for length in tuple(tensor.shape)[1:])
         if tensor.shape[0] != -1 or -1 in rest:
             raise EngineBuildError(
                 f"the input {tensor.name} cannot be batched",
@@ -153,8 +187,13 @@ def _profile(builder: Any, network: Any, batch: BatchProfile) -> Any:
                 found=str(tuple(tensor.shape)),
                 fix="fsrfer-export onnx",
             )
-        profile.set_shape(tensor.name, *((length, *rest) for length in (batch.min, batch.opt, batch.max)))
-    return profile
+        shapes[str(tensor.name)] = tuple((length, *rest) for length in (batch.min, batch.opt, batch.max))
+    return shapes
+
+
+def _described(tensor: Any) -> str:
+    axes = ("N" if length == -1 else str(length) for length in tuple(tensor.shape))
+    return f"{tensor.dtype.name.lower()} ({', '.join(axes)})"
 
 
 def _use_timing_cache(builder_config: Any, path: Path) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Any
@@ -24,14 +24,19 @@ from .row_checks import RowCheck, check_rows
 OnProgress = Callable[[int, int], None]
 """Told how many faces are done, and of how many."""
 
-ROW_TOLERANCE: Mapping[Precision, float] = {
+ROW_TOLERANCE = 1e-5
+"""Largest difference of a logit between equal rows of one batch, or between a batch and its rows in another order: the
+same kernels run on the same numbers, so nothing but a fault lets a row depend on its place."""
+
+BATCH_TOLERANCE: Mapping[Precision, float] = {
     Precision.FP32: 1e-3,
     Precision.FP16: 0.05,
     Precision.BF16: 0.25,
     Precision.INT8: 0.25,
 }
-"""Largest difference of a logit between runs of the same face. In INT8, a value between two levels may fall to either
-side when the sums before it are added in another order."""
+"""Largest difference of a logit between a face alone and in a batch of another size, for which other kernels may be
+chosen. In INT8, a value between two levels may fall to either side when the sums before it are added in another
+order."""
 
 _BATCH = 64
 _ROW_FACES = 16
@@ -87,25 +92,51 @@ class Verification:
                 continue
             beyond = form.fidelity.violations(bounds[form.precision])
             found += [f"{form.name}: {problem} at {size} px" for size, problem in beyond]
-            # Written as "not within", so that NaN fails.
-            if not form.rows.largest <= ROW_TOLERANCE[form.precision]:
-                found.append(f"{form.name}: rows of a batch differ by up to {form.rows.largest:.3g} of a logit")
+            found += _row_problems(form.name, form.rows, BATCH_TOLERANCE[form.precision])
         return found
 
-    def raise_if_beyond(self, bounds: Mapping[Precision, Bounds]) -> None:
-        """Raise where a form is too far from the reference.
+    def absent(self, required: Collection[str]) -> list[str]:
+        """Return which of the required forms were not compared, and why, one line a form.
+
+        Args:
+            required: Names of forms; capitals do not matter.
+        """
+        reasons = {form.name.lower(): form.not_run for form in self.forms}
+        why = {name: reasons.get(name.lower(), "the bundle has no such form") for name in required}
+        return [f"{name}: required and not run, {reason}" for name, reason in why.items() if reason]
+
+    def raise_if_beyond(self, bounds: Mapping[Precision, Bounds], required: Collection[str] = ()) -> None:
+        """Raise where a form is too far from the reference, or was required and not compared.
+
+        Args:
+            bounds: How far a form may be, by its precision.
+            required: Names of forms that must have been compared.
 
         Raises:
             CheckFailedError: Names the forms, the sizes and the respects.
         """
-        problems = self.problems(bounds)
+        problems = [*self.absent(required), *self.problems(bounds)]
         if problems:
             raise CheckFailedError(
-                "the forms of this model do not decide alike",
+                "the forms of this model do not decide alike, or one was not compared",
                 expected="; ".join(f"{precision.value}: {bound}" for precision, bound in bounds.items()),
                 found="; ".join(problems),
-                fix="make that form again, or serve another one",
+                fix="make that form again, or serve another one; verify on its device what cannot run here",
             )
+
+
+def _row_problems(name: str, rows: RowCheck, batch_tolerance: float) -> list[str]:
+    checks = (
+        ("identical rows of a batch", rows.identical_rows, ROW_TOLERANCE),
+        ("rows of a batch in another order", rows.permuted_rows, ROW_TOLERANCE),
+        ("faces alone and in batches", rows.other_batch_sizes, batch_tolerance),
+    )
+    # Written as "not within", so that NaN fails.
+    return [
+        f"{name}: {what} differ by {difference:.3g} of a logit, more than {tolerance:g}"
+        for what, difference, tolerance in checks
+        if not difference <= tolerance
+    ]
 
 
 def _without_nan(value: Any) -> Any:

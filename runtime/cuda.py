@@ -7,8 +7,10 @@ any version from 11.4 on will do. It shares the device's primary context with wh
 from __future__ import annotations
 
 import ctypes
-from collections.abc import Callable
+import importlib.util
+from collections.abc import Callable, Sequence
 from contextlib import suppress
+from pathlib import Path
 from types import TracebackType
 from typing import Any, ClassVar
 
@@ -27,6 +29,16 @@ _OUT_OF_MEMORY = 2
 Address = int
 
 
+def package_folders() -> list[Path]:
+    """Return where NVIDIA's packages keep their libraries in this environment: the system's loader does not look there.
+
+    ``nvidia-cuda-runtime-cu12`` has ``nvidia/cuda_runtime/lib``, ``nvidia-cuda-runtime`` (13) ``nvidia/cu13/lib``.
+    """
+    spec = importlib.util.find_spec("nvidia")
+    roots = None if spec is None else spec.submodule_search_locations
+    return sorted(folder for root in roots or () for folder in Path(root).glob("*/lib"))
+
+
 class Cuda:
     """Calls of the CUDA runtime, each checked.
 
@@ -39,22 +51,27 @@ class Cuda:
         library.cudaGetErrorString.restype = ctypes.c_char_p
 
     @classmethod
-    def load(cls, open_library: Callable[[str], Any] = ctypes.CDLL) -> Cuda:
-        """Open the runtime library.
+    def load(
+        cls, open_library: Callable[[str], Any] = ctypes.CDLL, folders: Callable[[], Sequence[Path]] | None = None
+    ) -> Cuda:
+        """Open the runtime library: the system's, else that of an installed package ``nvidia-cuda-runtime``.
 
         Args:
-            open_library: Opens a shared library by name; raises OSError where there is none.
+            open_library: Opens a shared library by name or path; raises OSError where there is none.
+            folders: Gives the folders of packages with libraries; None for those of this environment.
 
         Raises:
             BackendUnavailableError: There is none of a version that is known.
         """
-        for name in LIBRARIES:
+        packaged = (folders or package_folders)()
+        for name in (*LIBRARIES, *(str(folder / name) for name in LIBRARIES for folder in packaged)):
             with suppress(OSError):
                 return cls(open_library(name))
         raise BackendUnavailableError(
             "the CUDA runtime library is not there",
             expected=f"one of {', '.join(LIBRARIES)}",
-            fix="install the CUDA toolkit's runtime (it is part of JetPack), or pip install nvidia-cuda-runtime",
+            fix="install the CUDA toolkit's runtime (it is part of JetPack), or pip install "
+            "nvidia-cuda-runtime-cu12 or, for CUDA 13, nvidia-cuda-runtime",
         )
 
     def create_stream(self) -> Address:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import platform
+import re
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -18,8 +19,9 @@ from ..core.files import sha256_of_file, write_json
 from ..core.options import Backend, Precision
 from ..core.schema import from_mapping, to_mapping
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 ENGINES_FOLDER = "engines"
+_LATER_MAJORS = frozenset({(8, 10), (10, 11)})  # built by, loaded by
 
 
 @dataclass(frozen=True)
@@ -82,6 +84,8 @@ class EngineRecord:
         int8_layers: Nodes with weights that the engine computes in INT8, as its build log shows; empty for other
             formats.
         not_int8_layers: Nodes that are quantised in the graph, and that the engine computes otherwise all the same.
+        unaccounted: Quantising and dequantising nodes of the graph that no layer of the engine stands for; None where
+            nothing was compared: the engine is of another number format, or of a library that lists no layers.
         on_dla: Layers that the deep learning accelerator takes; empty where the engine is for the GPU.
         not_on_dla: Layers that run on the GPU instead.
         schema_version: Version of this layout.
@@ -106,6 +110,7 @@ class EngineRecord:
     options: dict[str, Any] = field(default_factory=dict)
     int8_layers: tuple[str, ...] = ()
     not_int8_layers: tuple[str, ...] = ()
+    unaccounted: tuple[str, ...] | None = None
     on_dla: tuple[str, ...] = ()
     not_on_dla: tuple[str, ...] = ()
     schema_version: int = SCHEMA_VERSION
@@ -257,10 +262,21 @@ def _mismatch(
 
 
 def _library_serves(record: EngineRecord, library_version: str) -> bool:
-    if record.options.get("version_compatible"):
-        built, present = (int(version.partition(".")[0]) for version in (record.library_version, library_version))
+    """Tell whether a library can load an engine: the one that built it; a later one where the engine was built for it.
+
+    Version-compatible engines run on later versions of the same major one, and across majors as
+    ``_LATER_MAJORS`` says ("Engine Portability" in NVIDIA's support matrix of TensorRT 11.4.1).
+    """
+    if not record.options.get("version_compatible"):
+        return record.library_version == library_version
+    built, present = _numbers(record.library_version), _numbers(library_version)
+    if built[0] == present[0]:
         return present >= built
-    return record.library_version == library_version
+    return (built[0], present[0]) in _LATER_MAJORS
+
+
+def _numbers(version: str) -> tuple[int, ...]:
+    return tuple(int(part) for part in re.findall(r"\d+", version))
 
 
 def _altered(engine: Path, record: EngineRecord) -> tuple[str, str, str] | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -28,13 +28,21 @@ class FaceSearch:
         every: Frames of a source from one detection to the next; None adapts it to the load of live sources.
         stages: Told how long detection takes.
         lanes: Threads that may search at the same time, each in a lane of its own.
+        low_score: Score from which on faces are looked for in what moves, where the detector's threshold is higher: to
+            follow those that it is less sure of. None leaves it.
     """
 
     def __init__(
-        self, detector: FaceDetector | RecordedBoxes, every: int | None, stages: StageTimes, lanes: int = 1
+        self,
+        detector: FaceDetector | RecordedBoxes,
+        every: int | None,
+        stages: StageTimes,
+        lanes: int = 1,
+        *,
+        low_score: float | None = None,
     ) -> None:
         self._known = detector if isinstance(detector, RecordedBoxes) else None
-        self._lanes = [] if isinstance(detector, RecordedBoxes) else _lanes(detector, lanes)
+        self._lanes = [] if isinstance(detector, RecordedBoxes) else _lanes(detector, lanes, low_score)
         self._cadence = DetectionCadence(every)
         self._stages = stages
         self._arrivals, self._losses = ArrivalRate(), ArrivalRate()
@@ -129,34 +137,45 @@ class FaceSearch:
         return found
 
 
-class _Lane:
-    """What one thread searches with: the detector, and the same for sources that want another configuration."""
+@dataclass(frozen=True)
+class _Wanted:
+    """What differs between the frames of a lane; None leaves what the detector is configured for."""
 
-    def __init__(self, detector: FaceDetector) -> None:
+    min_face_px: float | None
+    side: int | None
+    score: float | None
+
+
+class _Lane:
+    """What one thread searches with: the detector, and the same for frames that want another configuration."""
+
+    def __init__(self, detector: FaceDetector, low_score: float | None) -> None:
         self._detector = detector
-        self._by_settings: dict[tuple[float | None, int | None], FaceDetector] = {(None, None): detector}
+        self._low_score = None if low_score is None or low_score >= detector.score_threshold else low_score
+        self._by_wanted: dict[_Wanted, FaceDetector] = {_Wanted(None, None, None): detector}
 
     def groups_of(self, frames: Sequence[Frame]) -> list[tuple[FaceDetector, list[int]]]:
         """Return the positions of the frames of each configuration, which are searched together."""
-        groups: dict[tuple[float | None, int | None], list[int]] = {}
+        groups: dict[_Wanted, list[int]] = {}
         for position, frame in enumerate(frames):
             settings = frame.settings
-            key = (None, None) if settings is None else (settings.min_face_px, settings.detector_side)
-            groups.setdefault(key, []).append(position)
-        return [(self._detector_for(*key), positions) for key, positions in groups.items()]
+            min_face_px, side = (None, None) if settings is None else (settings.min_face_px, settings.detector_side)
+            wanted = _Wanted(min_face_px, side, None if frame.is_still else self._low_score)
+            groups.setdefault(wanted, []).append(position)
+        return [(self._detector_for(wanted), positions) for wanted, positions in groups.items()]
 
-    def _detector_for(self, min_face_px: float | None, side: int | None) -> FaceDetector:
-        key = (min_face_px, side)
-        if key not in self._by_settings:
+    def _detector_for(self, wanted: _Wanted) -> FaceDetector:
+        if wanted not in self._by_wanted:
             config = self._detector.config
-            config = config if min_face_px is None else replace(config, min_face_px=min_face_px)
-            config = config if side is None else replace(config, max_side=side)
-            self._by_settings[key] = self._detector.with_config(config)
-        return self._by_settings[key]
+            config = config if wanted.min_face_px is None else replace(config, min_face_px=wanted.min_face_px)
+            config = config if wanted.side is None else replace(config, max_side=wanted.side)
+            config = config if wanted.score is None else replace(config, score_threshold=wanted.score)
+            self._by_wanted[wanted] = self._detector.with_config(config)
+        return self._by_wanted[wanted]
 
 
-def _lanes(detector: FaceDetector, count: int) -> list[_Lane]:
-    return [_Lane(detector), *(_Lane(detector.for_thread()) for _ in range(count - 1))]
+def _lanes(detector: FaceDetector, count: int, low_score: float | None) -> list[_Lane]:
+    return [_Lane(detector, low_score), *(_Lane(detector.for_thread(), low_score) for _ in range(count - 1))]
 
 
 def _region(frame: Frame) -> tuple[int, int, int, int]:

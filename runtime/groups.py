@@ -27,7 +27,8 @@ class GroupConfig:
 
     Attributes:
         window_s: Length of a window in seconds.
-        min_people: Fewest people of whom anything is said: a window with fewer, an empty one too, is suppressed.
+        min_people: Fewest people of whom anything is said: a window in which there were never as many at the same time,
+            an empty one too, is suppressed. Tracks do not count here: one person may have had several.
         min_face_px: Faces smaller than this do not count towards expressions; they count as people.
     """
 
@@ -63,7 +64,8 @@ class GroupWindow:
         margin: float64 (K,), half the width of the 95 % interval of each share, from how much people differ (standard
             error of the mean; too narrow where nobody is followed, since one person's faces are alike). None where
             there are no shares, or one person alone.
-        is_suppressed: Fewer people than the configuration asks for were seen: nothing is said about them.
+        is_suppressed: Fewer people than the configuration asks for were seen at the same time: nothing is said about
+            them.
     """
 
     source: str
@@ -116,6 +118,11 @@ class GroupAggregator:
         window.add(result, self._config)
         return closed
 
+    def close(self, source: str) -> list[GroupWindow]:
+        """Close the window of a source that is gone: none or one. Another of the same name begins anew."""
+        window = self._open.pop(source, None)
+        return [] if window is None else [window.close(self._config, at_last_frame=True)]
+
     def finish(self) -> list[GroupWindow]:
         """Close all windows, which end with their last frame."""
         closed = [window.close(self._config, at_last_frame=True) for window in self._open.values()]
@@ -153,7 +160,7 @@ class _OpenWindow:
 
     def close(self, config: GroupConfig, *, at_last_frame: bool = False) -> GroupWindow:
         people = len(self._tracks) if self._tracks else self._most_faces
-        is_suppressed = people < config.min_people
+        is_suppressed = self._most_faces < config.min_people
         start_s = self.number * config.window_s
         spread = self._untracked
         if self._tracks:

@@ -13,7 +13,7 @@ from .classifier import ExpressionClassifier
 from .detection import FaceDetections, FaceDetector
 from .face_search import FaceSearch
 from .frame import Frame
-from .groups import GroupAggregator, GroupConfig
+from .groups import GroupAggregator, GroupConfig, GroupWindow
 from .pipeline_report import PipelineReport
 from .recorded_boxes import RecordedBoxes
 from .results import FrameResult
@@ -117,14 +117,19 @@ class StreamPipeline:
         )
         self._batcher = FaceBatcher(classifier, max_wait_s=options.max_wait_s, max_frames=options.max_pending_frames)
         self._stages = StageTimes(listener)
+        follow = None if options.follow is None else options.follow.beginning_with(detector)
         self._search = None
         if detector is not None:
-            self._search = FaceSearch(detector, options.detect_every, self._stages, options.detect_lanes)
+            low_score = None if follow is None else follow.tracker.low_score
+            self._search = FaceSearch(
+                detector, options.detect_every, self._stages, options.detect_lanes, low_score=low_score
+            )
         self._lanes = SearchLanes(
             self._collector, self._search, self._stages, lanes=options.detect_lanes, most=options.detect_batch
         )
-        self._scenes = Scenes(classifier, options.follow, self._stages)
+        self._scenes = Scenes(classifier, follow, self._stages)
         self._groups = None if options.groups is None else GroupAggregator(options.groups)
+        self._closed_windows: list[GroupWindow] = []
         self._batch_faces = Histogram(BATCH_BOUNDS)
         self._result_age: dict[str, Histogram] = {}
         self._frames = 0
@@ -133,6 +138,7 @@ class StreamPipeline:
         self._queued_sinks: tuple[QueuedSink, ...] = ()
         self._idle_s = 0.0
         self._next_tick_s = 0.0
+        self._stepped_s: float | None = None
         self._started_s: float | None = None
         self._ended_s: float | None = None
 
@@ -149,6 +155,8 @@ class StreamPipeline:
         self._collector.remove(name)
         self._lanes.forget(name)
         self._scenes.forget(name)
+        if self._groups is not None:
+            self._closed_windows += self._groups.close(name)
 
     def report(self) -> PipelineReport:
         """Return what the pipeline did so far; may be called from any thread."""
@@ -159,6 +167,7 @@ class StreamPipeline:
             frames=self._frames,
             faces=sum(faces.values()),
             elapsed_s=0.0 if self._started_s is None else ended_s - self._started_s,
+            stuck_s=0.0 if self._stepped_s is None else max(ended_s - self._stepped_s, 0.0),
             faces_by_source=faces,
             readings=self._readings,
             stages=self._stages.snapshot(),
@@ -191,11 +200,12 @@ class StreamPipeline:
             with self._stages.measure(Stage.SINK, result.frame):
                 for sink in sinks:
                     sink.write(result)
-                self._sum_up(result, window_sinks)
+                if self._groups is not None:
+                    self._closed_windows += self._groups.add(result)
+                    self._write_windows(window_sinks)
         if self._groups is not None:
-            for window in self._groups.finish():
-                for window_sink in window_sinks:
-                    window_sink.write_window(window)
+            self._closed_windows += self._groups.finish()
+            self._write_windows(window_sinks)
         return self.report()
 
     def results(self, tick: Callable[[], None] | None = None) -> Iterator[FrameResult]:
@@ -211,17 +221,18 @@ class StreamPipeline:
         try:
             with self._collector, self._lanes:
                 while not self._lanes.is_exhausted:
+                    self._stepped_s = time.monotonic()
                     yield from self._step()
                     self._tick(tick)
                 yield from self._flush()
         finally:
             self._ended_s = time.monotonic()
 
-    def _sum_up(self, result: FrameResult, sinks: Sequence[WindowSink]) -> None:
-        if self._groups is not None:
-            for window in self._groups.add(result):
-                for sink in sinks:
-                    sink.write_window(window)
+    def _write_windows(self, sinks: Sequence[WindowSink]) -> None:
+        windows, self._closed_windows = self._closed_windows, []
+        for window in windows:
+            for sink in sinks:
+                sink.write_window(window)
 
     def _step(self) -> Iterator[FrameResult]:
         patience_s = self._batcher.patience_s(time.monotonic(), self._collector.live_sources)

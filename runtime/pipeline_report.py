@@ -18,6 +18,8 @@ class PipelineReport:
         frames: Frames whose results were given out.
         faces: Faces in them.
         elapsed_s: Time since the first frame was asked for.
+        stuck_s: Time since the thread that makes the results last began a step, which it does at least twice a second
+            where nothing holds it up; 0 before the first one.
         faces_by_source: Faces by name of the source.
         readings: Faces that the model read; fewer than ``faces`` where tracked faces keep their expression.
         stages: Time that frames spent in each stage, in seconds.
@@ -35,6 +37,7 @@ class PipelineReport:
     frames: int
     faces: int
     elapsed_s: float
+    stuck_s: float
     faces_by_source: Mapping[str, int]
     readings: int
     stages: Mapping[Stage, HistogramSnapshot]

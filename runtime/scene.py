@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -10,9 +10,10 @@ import numpy.typing as npt
 from ..core.crop import square_boxes
 from ..core.predictions import ExpressionPredictions
 from .batching import PendingFrame
-from .detection import FaceDetections
+from .detection import FaceDetections, FaceDetector
 from .face_crops import cut_faces
 from .frame import Frame
+from .recorded_boxes import RecordedBoxes
 from .results import FaceTracks, FrameResult
 from .tracking import (
     ExpressionSmoother,
@@ -39,6 +40,17 @@ class FollowOptions:
     tracker: TrackerConfig = field(default_factory=TrackerConfig)
     reading: ReadingConfig = field(default_factory=ReadingConfig)
     smoothing: SmoothingConfig = field(default_factory=SmoothingConfig)
+
+    def beginning_with(self, detector: FaceDetector | RecordedBoxes | None) -> FollowOptions:
+        """Return these options, in which every face that a detector reports begins a track, unless they say otherwise.
+
+        Args:
+            detector: Where faces come from; boxes that are known begin one whatever their score.
+        """
+        if detector is None or self.tracker.high_score is not None:
+            return self
+        least = 0.0 if isinstance(detector, RecordedBoxes) else detector.score_threshold
+        return replace(self, tracker=replace(self.tracker, high_score=least))
 
 
 class Scene:

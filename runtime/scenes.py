@@ -117,5 +117,5 @@ def _with_unknown(readings: ExpressionPredictions, is_valid: npt.NDArray[np.bool
     if is_valid.all():
         return readings
     probabilities = readings.probabilities.copy()
-    probabilities[~is_valid] = 1.0 / len(readings.labels)  # nothing is known: all expressions alike
+    probabilities[~is_valid] = np.nan  # nothing is known, which is not that all expressions are equally likely
     return replace(readings, probabilities=probabilities, abstained=readings.abstained | ~is_valid)

@@ -78,6 +78,23 @@ class TensorRtLog:
         return "; ".join(self.errors[-3:]) or "no reason given"
 
 
+def create_runtime(trt: Any, log: TensorRtLog, *, version_compatible: bool = False, dla_core: int | None = None) -> Any:
+    """Return TensorRT's runtime, set up for the engine that it is to load; a driver must be there.
+
+    Args:
+        trt: The module ``tensorrt`` or ``tensorrt_rtx``.
+        log: What TensorRT says.
+        version_compatible: Whether the engine brings the code that loads it, which is then trusted.
+        dla_core: Deep learning accelerator that the engine was built for; None for the GPU.
+    """
+    runtime = trt.Runtime(log.trt_logger)
+    if version_compatible:
+        runtime.engine_host_code_allowed = True
+    if dla_core is not None:
+        runtime.DLA_core = dla_core  # read when the engine is loaded: its default is another core
+    return runtime
+
+
 def _log_bridge(trt: Any, errors: list[str], layers: list[str]) -> Any:
     severity = trt.ILogger.Severity
     levels = {

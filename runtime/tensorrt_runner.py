@@ -20,7 +20,7 @@ from .cuda import Cuda
 from .engine_record import BatchProfile, EngineRecord
 from .runner import Array, TensorSpec, check_feed, specs_by_name
 from .tensorrt_lane import LaneObserver, TensorRtLane
-from .tensorrt_module import TensorRtLog
+from .tensorrt_module import TensorRtLog, create_runtime
 
 LANES = 2
 """While the results of one batch are copied back, the next one computes."""
@@ -60,9 +60,12 @@ class TensorRtRunner:
     ) -> None:
         self._log = TensorRtLog(trt)
         self._cuda = cuda
-        self._runtime = trt.Runtime(self._log.trt_logger)
-        if record.options.get("version_compatible"):
-            self._runtime.engine_host_code_allowed = True  # such a plan brings the code that loads it
+        self._runtime = create_runtime(
+            trt,
+            self._log,
+            version_compatible=bool(record.options.get("version_compatible")),
+            dla_core=record.options.get("dla_core"),
+        )
         self._engine = self._runtime.deserialize_cuda_engine(engine.read_bytes())
         if self._engine is None:
             raise EngineCompatibilityError(

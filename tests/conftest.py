@@ -57,6 +57,12 @@ def engines() -> Any:
 
 
 @pytest.fixture(scope="session")
+def tensorrt_names() -> Any:
+    """The module that lists which name of TensorRT exists in which version."""
+    return _load_sibling("tensorrt_names")
+
+
+@pytest.fixture(scope="session")
 def tensorrt_emulator() -> Any:
     """The module that emulates CUDA and TensorRT."""
     return _load_sibling("tensorrt_emulator")

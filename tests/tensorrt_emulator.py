@@ -320,12 +320,14 @@ class EmulatedTensorRt:
 
 class Runtime:
     engine_host_code_allowed = False
+    DLA_core = -1
 
     def __init__(self, trt: EmulatedTensorRt, logger: ILogger) -> None:
         self._trt = trt
         self._logger = logger
 
     def deserialize_cuda_engine(self, serialized_engine: bytes) -> ICudaEngine | None:
+        self._core_when_loading = self.DLA_core
         if "deserialize_cuda_engine" in self._trt.refuse or not serialized_engine.startswith(_MAGIC):
             self._logger.log(Severity.ERROR, "Serialization assertion stdVersionRead == kSERIALIZATION_VERSION failed")
             return None

@@ -34,6 +34,7 @@ _LOGGER = logging.getLogger(__name__)
 _SAMPLE_S = 1.0
 _DRAWING_THREADS = 2
 _OPEN_PATHS = ("/healthz", "/assets/")
+_HANGS_AFTER_S = 30.0  # without a step of the pipeline, which takes one at least twice a second
 
 
 class LivePage:
@@ -129,6 +130,10 @@ class LivePage:
         return asset.answer(request)
 
     async def _healthz(self, request: Request) -> Response:  # noqa: ARG002
+        report = self._report()
+        stuck_s = 0.0 if report is None else report.stuck_s
+        if stuck_s > _HANGS_AFTER_S:
+            return JSONResponse({"status": "hangs", "stuck_s": round(stuck_s, 1)}, 503)
         return JSONResponse({"status": "alive"})
 
     async def _readyz(self, request: Request) -> Response:  # noqa: ARG002

@@ -78,6 +78,9 @@ def _source_metrics(report: PipelineReport) -> Iterator[Metric]:
     dropped = CounterMetricFamily(
         "fsrfer_frames_dropped", "Frames that were captured and not handed out.", labels=["source", "reason"]
     )
+    left_out = CounterMetricFamily(
+        "fsrfer_source_left_out", "What did not become a frame of a source.", labels=["source", "reason"]
+    )
     up = GaugeMetricFamily("fsrfer_source_up", "Whether a source gives frames.", labels=["source"])
     reconnects = CounterMetricFamily(
         "fsrfer_source_reconnects", "How often a connection was lost and made again.", labels=["source"]
@@ -86,9 +89,11 @@ def _source_metrics(report: PipelineReport) -> Iterator[Metric]:
         captured.add_metric([status.name], status.frames + status.dropped)
         for reason, count in status.drops.items():
             dropped.add_metric([status.name, reason.value], count)
+        for counter, count in status.counters.items():
+            left_out.add_metric([status.name, counter], count)
         up.add_metric([status.name], float(status.state is SourceState.UP))
         reconnects.add_metric([status.name], status.reconnects)
-    yield from (captured, dropped, up, reconnects)
+    yield from (captured, dropped, left_out, up, reconnects)
 
 
 def _pipeline_metrics(report: PipelineReport) -> Iterator[Metric]:

@@ -124,6 +124,7 @@ def _source_record(
         "frames": status.frames,
         "faces": None if hub.aggregate_only else report.faces_by_source.get(status.name, 0),
         "drops": {reason.value: count for reason, count in status.drops.items()},
+        "left_out": {reason: count for reason, count in status.counters.items() if count},
         "reconnects": status.reconnects,
         "silent_s": _silence(status),
         "frames_per_s": None if rates is None else rounded(rates.frames_per_s),

@@ -40,7 +40,8 @@ class AnnotatedVideoSink:
 
     Args:
         path: The video; with several sources their names go before its suffix.
-        is_single: Whether there is a single source; with several, each frame says where and when it is from.
+        is_single: Whether there is a single source; with several, each frame says where and when it is from. Sources
+            that are added to a single one get their names as well.
         blur_faces: Make the faces that were found unrecognisable.
         segment_s: Begin another file after so many seconds; when it begins goes before its suffix, in UTC for live
             sources. None keeps one file a source.
@@ -60,7 +61,6 @@ class AnnotatedVideoSink:
                 expected=f"a path ending in {', '.join(sorted(VIDEO_OUTPUT_SUFFIXES))}",
             )
         self._names = OutputNames(path, is_single=is_single)
-        self._is_single = is_single
         self._blur = FaceBlur() if blur_faces else None
         self._segment_s = segment_s
         self._videos: dict[str, _OpenVideo] = {}
@@ -68,8 +68,8 @@ class AnnotatedVideoSink:
     def write(self, result: FrameResult) -> None:
         """Draw one frame and encode it."""
         shown = result if self._blur is None else self._blur.blurred(result)
-        image = annotate(shown, caption=not self._is_single)
         source, time_s = result.frame.source, result.frame.time_s
+        image = annotate(shown, caption=not self._names.has_the_path_itself(source))
         video = self._videos.get(source)
         if video is not None and self._is_over(video, time_s):
             self._videos.pop(source).close()

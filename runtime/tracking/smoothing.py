@@ -127,7 +127,8 @@ class ExpressionSmoother:
 
         Returns:
             Smoothed probabilities. ``label_index`` is the expression shown, which by ``margin`` may be slightly less
-            probable than another. A face that was not read is abstained with equal probabilities.
+            probable than another. A face that was not read is abstained, and its probabilities are NaN: they belong
+            into no mean.
 
         Raises:
             InputSpecError: There is not one size for each track, or the time is not a finite number.
@@ -136,7 +137,7 @@ class ExpressionSmoother:
         check_ids(ids, len(face_size_px))
         rows = self._tracks.find(ids)
         known = rows >= 0
-        probabilities = np.full((len(ids), len(self._labels)), 1.0 / len(self._labels), np.float32)
+        probabilities = np.full((len(ids), len(self._labels)), np.nan, np.float32)
         probabilities[known] = softmax(self._tracks["mean_log"][rows[known]].astype(np.float32))
         label_index = np.zeros(len(ids), np.int64)
         label_index[known] = self._tracks["shown"][rows[known]]

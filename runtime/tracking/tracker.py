@@ -26,6 +26,7 @@ _MIN_VISIBLE = 0.5  # a face that is mostly outside the frame is not shown where
 _MIN_INSIDE_PX = 1.0  # of a box in the frame along both axes: less may be rounded off when it is cropped
 _MAX_SIDE = 2.0  # of a box, in longer sides of the frame
 _TAKEN_IOU = 0.2  # a box that overlaps with a found face by more shows that face
+_HIGH_SCORE = 0.65  # at which nine of ten boxes of the detectors that come with fsrfer are faces
 
 
 @dataclass(frozen=True)
@@ -33,8 +34,10 @@ class TrackerConfig:
     """When a face is the same as before.
 
     Attributes:
-        high_score: Score from which on a detection may begin a track, 0 to 1, on the detector's own scale. Everything
-            below counts as low; there is no second stage unless the detector's threshold lies below it.
+        high_score: Score from which on a detection may begin a track, 0 to 1, on the detector's own scale. None takes
+            the threshold of the pipeline's detector; 0.65 where a tracker stands alone.
+        low_score: Score from which on a detection may continue one; a pipeline lets its detector look for these as well
+            in what moves. There is no second stage where it is not below ``high_score``.
         max_lost_s: How long a track is remembered that is not found. Faces that are detected more rarely than this
             cannot be followed.
         max_coast_s: How long a track that detection does not find any more is still shown where its motion takes it.
@@ -45,19 +48,26 @@ class TrackerConfig:
         UsageError: A value is out of range.
     """
 
-    high_score: float = 0.65
+    high_score: float | None = None
+    low_score: float = 0.3
     max_lost_s: float = 3.0
     max_coast_s: float = 0.4
     motion: MotionConfig = field(default_factory=MotionConfig)
     association: AssociationConfig = field(default_factory=AssociationConfig)
 
     def __post_init__(self) -> None:
-        if not (0.0 <= self.high_score <= 1.0 and 0.0 < self.max_lost_s < np.inf and self.max_coast_s >= 0.0):
+        are_scores = 0.0 <= self.begins_at <= 1.0 and 0.0 <= self.low_score <= 1.0
+        if not (are_scores and 0.0 < self.max_lost_s < np.inf and self.max_coast_s >= 0.0):
             raise UsageError(
                 "impossible tracking of faces",
-                expected="high_score in [0, 1], max_lost_s above 0 s and finite, max_coast_s of 0 s or more",
+                expected="scores in [0, 1], max_lost_s above 0 s and finite, max_coast_s of 0 s or more",
                 found=self,
             )
+
+    @property
+    def begins_at(self) -> float:
+        """Score from which on a detection begins a track."""
+        return _HIGH_SCORE if self.high_score is None else self.high_score
 
 
 class FaceTracker:
@@ -114,7 +124,7 @@ class FaceTracker:
         found = row_of >= 0
         self._motion.correct(row_of[found], detections.boxes[found])
         self._tracks.note_found(row_of[found], detections.select(found), time_s)
-        is_new = ~found & (detections.scores >= self._config.high_score)
+        is_new = ~found & (detections.scores >= self._config.begins_at)
         self._motion.append(detections.boxes[is_new])
         row_of[is_new] = self._tracks.append(detections.select(is_new), time_s)
         return self._report(frame_size, row_of, detections)
@@ -163,7 +173,7 @@ class FaceTracker:
 
     def _match(self, detections: FaceDetections) -> npt.NDArray[np.intp]:
         row_of = np.full(len(detections), -1, np.intp)
-        is_high = detections.scores >= self._config.high_score
+        is_high = detections.scores >= self._config.begins_at
         boxes, spread = self._motion.boxes(), self._motion.spread
         is_free = np.ones(len(boxes), np.bool_)
         for stage in (is_high, ~is_high):

@@ -148,7 +148,15 @@ def test_layers_are_ranked_and_a_mix_is_found_and_stored(bundle, faces, tmp_path
         (x["worst"] for x in result["layers"]), reverse=True
     )
     assert result["mix"]["kept_float"] == []
+    assert set(result["times_fp32_speed"]) == {"all INT8", "this mix"}
+    assert all(times > 0 for times in result["times_fp32_speed"].values())
     assert (tmp_path / "report" / "sensitivity.png").stat().st_size > 5_000
     assert ModelBundle.load(bundle.path).has(ArtifactKind.ONNX_INT8_CPU)
     table = run(*words, "--target", "tensorrt", "--ranked-on", 12)
     assert "damage of INT8 in each layer alone" in table.stdout
+
+
+def test_there_is_no_mix_to_store_where_none_is_looked_for(bundle, faces):
+    done = run("sensitivity", bundle.path, "--data", f"folder:{faces}", "--store")
+    assert done.returncode == 2
+    assert "give --max-drop" in done.stderr

@@ -6,10 +6,12 @@ import json
 import os
 import subprocess
 import sys
+from dataclasses import replace
 
 import pytest
 
-from fsrfer.core import ArtifactKind, ModelBundle
+from fsrfer.core import ArtifactKind, ModelBundle, Precision
+from fsrfer.core.gpu import first_gpu
 
 
 def run(*words: object) -> subprocess.CompletedProcess[str]:
@@ -63,8 +65,15 @@ def test_what_cannot_be_built_is_one_line(bundle, words, code, said):
 def test_half_precision_is_stored(bundle):
     done = run("fp16", bundle.path, "--json")
     assert done.returncode == 0, done.stderr
-    assert json.loads(done.stdout)["agreement"] is None
-    assert ModelBundle.load(bundle.path).has(ArtifactKind.ONNX_FP16)
+    report = json.loads(done.stdout)
+    assert report["agreement"] is None
+    stored = ModelBundle.load(bundle.path)
+    assert stored.has(ArtifactKind.ONNX_FP16)
+    assert stored.manifest.float16 == report
+    shown = run("fp16", bundle.path).stdout
+    assert "kept in float32 (half precision ends at 65504)" in shown
+    assert all(name in shown for name in report["float32_nodes"])
+    assert "not measured" in shown
 
 
 def test_everything_can_be_inspected(bundle):
@@ -93,3 +102,65 @@ def test_a_build_is_written_down_for_a_device_without_tensorrt_here(bundle, tmp_
     assert done.returncode == 0, done.stderr
     assert "trtexec --onnx=model.onnx" in done.stderr
     assert json.loads((tmp_path / "recipe.json").read_text())["profiles"]["faces"][2][0] == 64
+
+
+def test_a_dry_run_says_what_is_in_the_graph(bundle):
+    done = run("build-engine", bundle.path, "--backend", "onnxruntime", "--dry-run", "--json")
+    found = json.loads(done.stdout)
+    assert (found["precision"], found["not_checked"]) == ("fp32", None)
+    assert found["parsed_by"].startswith("ONNX Runtime ")
+    assert found["inputs"] == {"faces": "uint8 (N, 3, 24, 24)"}
+    assert sum(found["layers"].values()) > 2
+    shown = run("build-engine", bundle.path, "--backend", "onnxruntime", "--dry-run")
+    assert "faces: uint8 (N, 3, 24, 24)" in shown.stdout
+
+
+def test_a_dry_run_without_the_library_says_what_was_not_checked(bundle):
+    if not isinstance(first_gpu(), str):
+        pytest.skip("this machine has a GPU")
+    done = run("build-engine", bundle.path, "--backend", "tensorrt", "--dry-run", "--json")
+    assert done.returncode == 0, done.stderr
+    found = json.loads(done.stdout)
+    assert found["engine"] is found["build_key"] is None
+    assert found["profiles"]["faces"][2] == [64, 3, 24, 24]
+    assert "an NVIDIA GPU with its driver" in found["not_checked"]
+    assert "tensorrt has not read the graph" in done.stderr
+
+
+@pytest.mark.parametrize("option", ["--force", "--dry-run"])
+def test_a_recipe_refuses_what_says_nothing_about_it(bundle, tmp_path, option):
+    recipe = tmp_path / "recipe.json"
+    done = run("build-engine", bundle.path, "--backend", "tensorrt", "--plan-only", recipe, option)
+    assert done.returncode == 2
+    assert f"{option} would say nothing" in done.stderr
+    assert not recipe.exists()
+
+
+def test_a_recipe_names_where_the_engine_goes(bundle, tmp_path):
+    recipe = tmp_path / "recipe.json"
+    words = ("--backend", "tensorrt", "--plan-only", recipe, "--output", "/opt/face.engine")
+    done = run("build-engine", bundle.path, *words)
+    assert done.returncode == 0, done.stderr
+    written = json.loads(recipe.read_text())
+    assert "--saveEngine=/opt/face.engine" in written["trtexec"]
+    assert written["fsrfer"].endswith("--output /opt/face.engine")
+
+
+@pytest.mark.parametrize(
+    ("account", "said"),
+    [
+        ({}, "not accounted for: the build log lists no layers"),
+        ({"int8_layers": ("stem",), "unaccounted": ()}, "1 of 1 that the graph quantises"),
+        ({"int8_layers": ("stem",), "unaccounted": ("stem_q",)}, "stem_q"),
+        ({"int8_layers": (), "not_int8_layers": ("stem",), "unaccounted": ()}, "0 of 1 that the graph quantises"),
+    ],
+)
+def test_the_account_of_an_int8_engine_is_always_printed(engines, tmp_path, account, said):
+    record = replace(engines.RECORD, precision=Precision.INT8, **account)
+    record.write(tmp_path / "a.engine.json")
+    shown = run("inspect", tmp_path / "a.engine.json")
+    assert shown.returncode == 0, shown.stderr
+    assert said in shown.stdout
+    record = replace(engines.RECORD, precision=Precision.FP16)
+    record.write(tmp_path / "a.engine.json")
+    assert "layers in INT8" not in run("inspect", tmp_path / "a.engine.json").stdout

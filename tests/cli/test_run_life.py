@@ -18,6 +18,7 @@ class Pipeline:
     def __init__(self):
         self.stops = 0
         self.told = []
+        self.failed = ()
 
     def stop(self):
         self.stops += 1
@@ -29,7 +30,7 @@ class Pipeline:
         self.told.append(("remove", name))
 
     def report(self):
-        return SimpleNamespace(sources=(), frames=0)
+        return SimpleNamespace(sources=(), frames=0, failed=[SimpleNamespace(name=name) for name in self.failed])
 
 
 def write(path, **addresses):
@@ -72,7 +73,17 @@ def test_a_hangup_reads_the_sources_again(cameras, caplog):
         service.tick()
         service.tick()
     assert pipeline.told == [("remove", "hall"), ("add", "roof"), ("add", "hall")]
-    assert "1 added, 0 removed, 1 changed, 3 in all" in caplog.text
+    assert "1 added, 0 removed, 1 changed, 0 that had failed tried again, 3 in all" in caplog.text
+
+
+def test_a_hangup_tries_cameras_again_that_had_failed(cameras, caplog):
+    pipeline, service = service_of(cameras)
+    pipeline.failed = ("hall", "one that is gone")
+    with service.handling_signals():
+        signal.raise_signal(signal.SIGHUP)
+        service.tick()
+    assert pipeline.told == [("remove", "hall"), ("add", "hall")]
+    assert "1 that had failed tried again" in caplog.text
 
 
 @pytest.mark.parametrize("text", ["[[source]]\nname = 3", "not toml", ""])

@@ -255,13 +255,14 @@ def test_a_manifest_that_cannot_be_written_leaves_the_old_one(bundle):
 def test_new_weights_forget_the_graphs_of_the_old_ones(bundle):
     for kind in (ArtifactKind.WEIGHTS, ArtifactKind.ONNX_FP32, ArtifactKind.ONNX_FP16, ArtifactKind.ONNX_INT8_CPU):
         bundle = bundle.store(kind, lambda path: path.write_bytes(b"first"))
-    bundle = bundle.record(calibration={"samples": 3})
+    bundle = bundle.record(calibration={"samples": 3}, float16={"overflowing": []})
     same = bundle.store(ArtifactKind.ONNX_FP32, lambda path: path.write_bytes(b"first"))
     assert same.has(ArtifactKind.ONNX_FP16)
+    assert same.manifest.float16 == {"overflowing": []}
     other = bundle.store(ArtifactKind.ONNX_FP32, lambda path: path.write_bytes(b"second"))
     assert not other.has(ArtifactKind.ONNX_FP16)
     assert not other.has(ArtifactKind.ONNX_INT8_CPU)
-    assert other.manifest.calibration is None
+    assert other.manifest.calibration is other.manifest.float16 is None
     assert other.has(ArtifactKind.WEIGHTS)
     trained = other.store(ArtifactKind.WEIGHTS, lambda path: path.write_bytes(b"second"))
     assert not trained.has(ArtifactKind.ONNX_FP32)

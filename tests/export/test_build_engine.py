@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from pathlib import Path
 
 import onnx
@@ -133,6 +134,7 @@ def test_an_engine_can_go_elsewhere(bundle, tmp_path):
     target = tmp_path / "elsewhere" / "mine.onnx"
     record = build_engine(bundle, ORT, output=target)
     assert record.file == "mine.onnx"
+    assert shlex.split(record.command)[-2:] == ["--output", str(target)]
     assert EngineRecord.read(record_path(target)) == record
     assert not (bundle.path / "engines").exists()
 
@@ -174,6 +176,39 @@ def test_the_options_of_full_tensorrt_are_accepted_by_the_real_builder(bundle, r
     config = EngineBuildConfig(Backend.TENSORRT, batch=BatchProfile(2, 4, 8), workspace_mib=256, optimization_level=2)
     compiler.compile(bundle.artifact_path(ArtifactKind.ONNX_FP32), tmp_path / "plan", config, None)
     assert (tmp_path / "plan").stat().st_size > 1000
+
+
+@pytest.mark.filterwarnings("ignore:.*Timing cache operations are no-ops:DeprecationWarning")
+def test_the_timing_cache_is_kept_and_taken_up_again(bundle, rtx, tmp_path):
+    compiler = TensorRtCompiler(TensorRtApi(rtx, "no GPU"))
+    cache = tmp_path / "kernels.cache"
+    config = EngineBuildConfig(Backend.TENSORRT, timing_cache=cache)
+    graph = bundle.artifact_path(ArtifactKind.ONNX_FP32)
+    compiler.compile(graph, tmp_path / "first", config, None)
+    kept = cache.read_bytes()
+    assert len(kept) > 0
+    compiler.compile(graph, tmp_path / "second", config, None)
+    assert cache.read_bytes() == kept
+    assert (tmp_path / "second").stat().st_size > 1000
+
+
+def test_compatibility_options_reach_the_real_configuration(bundle, rtx, caplog):
+    """Building with them takes libraries that TensorRT-RTX lacks, and a GPU; configuring does not."""
+    compiler = TensorRtCompiler(TensorRtApi(rtx, "no GPU"))
+    graph = bundle.artifact_path(ArtifactKind.ONNX_FP32)
+    flags = rtx.BuilderFlag
+
+    def configured(**options):
+        _builder, _network, made, _log = compiler._prepare(graph, EngineBuildConfig(Backend.TENSORRT, **options))
+        return [made.get_flag(flag) for flag in (flags.VERSION_COMPATIBLE, flags.STRIP_PLAN)]
+
+    assert configured() == [False, False]
+    assert configured(version_compatible=True) == [True, False]
+    assert configured(strip_weights=True) == [False, True]
+    said = "setHardwareCompatibilityLevel() is unsupported in TensorRT-RTX"  # so it was called
+    assert said not in caplog.text
+    configured(hardware_compatible=True)
+    assert said in caplog.text
 
 
 def test_larger_profiles_make_other_engines(bundle, rtx):

@@ -28,9 +28,9 @@ from fsrfer.runtime.engine_record import BatchProfile
         (Backend.TENSORRT, {"optimization_level": 6}),
         (Backend.TENSORRT, {"gpu_fallback": True, "precision": Precision.INT8}),
         (Backend.TENSORRT, {"dla_core": 0, "batch": BatchProfile(4, 4, 4)}),
-        (Backend.TENSORRT, {"dla_core": 0, "precision": Precision.INT8}),
-        (Backend.TENSORRT, {"dla_core": -1, "precision": Precision.INT8, "batch": BatchProfile(4, 4, 4)}),
-        (Backend.TENSORRT_RTX, {"dla_core": 0, "precision": Precision.INT8}),
+        (Backend.TENSORRT, {"dla_core": 0, "precision": Precision.FP16}),
+        (Backend.TENSORRT, {"dla_core": -1, "precision": Precision.FP16, "batch": BatchProfile(4, 4, 4)}),
+        (Backend.TENSORRT_RTX, {"dla_core": 0, "precision": Precision.FP16}),
         (Backend.TENSORRT_RTX, {"strip_weights": True}),
         (Backend.ONNXRUNTIME, {"dla_core": 0, "precision": Precision.INT8}),
     ],
@@ -38,6 +38,11 @@ from fsrfer.runtime.engine_record import BatchProfile
 def test_options_without_effect_or_sense_are_refused(backend, options):
     with pytest.raises(UsageError):
         EngineBuildConfig(backend, **options)
+
+
+def test_explicit_int8_is_not_for_accelerators():
+    with pytest.raises(UsageError, match=r"Q/DQ.*expected --precision fp16.*leave --dla-core out"):
+        EngineBuildConfig(Backend.TENSORRT, Precision.INT8, BatchProfile(4, 4, 4), dla_core=0)
 
 
 def test_the_command_builds_the_same_engine():
@@ -66,7 +71,11 @@ def test_the_command_builds_the_same_engine():
     assert given["strip_weights"]
     assert str(given["timing_cache"]) == "kernels.cache"
     batch = BatchProfile(16, 16, 16)
-    dla = EngineBuildConfig(Backend.TENSORRT, Precision.INT8, batch, dla_core=1, gpu_fallback=True)
+    dla = EngineBuildConfig(Backend.TENSORRT, Precision.FP16, batch, dla_core=1, gpu_fallback=True)
     assert dla.command(Path("bundle")).endswith("--batch 16:16:16 --dla-core 1 --gpu-fallback")
+    elsewhere = config.command(Path("my bundle"), Path("/opt/my engine"))
+    assert "my bundle" in shlex.split(elsewhere)
+    given = build.make_context("build-engine", shlex.split(elsewhere)[2:]).params
+    assert (str(given["bundle"]), str(given["output"])) == ("my bundle", "/opt/my engine")
     rtx = EngineBuildConfig(Backend.TENSORRT_RTX, compute_capabilities=("8.6", "8.9")).command(Path("bundle"))
     assert "--compute-capability 8.6,8.9" in rtx

@@ -13,6 +13,7 @@ from fsrfer.calibration import CalibrationSet
 from fsrfer.calibration.quantization_plan import prepared
 from fsrfer.core import ArtifactKind
 from fsrfer.core.errors import CheckFailedError, EngineBuildError
+from fsrfer.core.schema import to_mapping
 from fsrfer.export.float16 import convert_to_float16, export_float16, overflowing_nodes
 from fsrfer.runtime import OnnxRuntimeRunner
 
@@ -77,6 +78,9 @@ def test_decisions_and_logits_stay(networks, noise, tmp_path):
     assert report.logits_sqnr_db > 45
     assert report.checked_on == faces.manifest
     assert report.overflowing == ()
+    assert set(report.float32_nodes) <= set(report.largest)
+    assert 1.0 < report.largest["conv_stem"] < 100.0
+    assert stored.manifest.float16 == to_mapping(report)
     fp32, fp16 = (stored.manifest.artifacts[kind.value] for kind in (ArtifactKind.ONNX_FP32, ArtifactKind.ONNX_FP16))
     assert fp16.size_bytes < 0.85 * fp32.size_bytes
 
@@ -85,6 +89,7 @@ def test_without_faces_only_weights_are_checked(networks, tmp_path):
     stored, report = export_float16(networks.write_residual_bundle(tmp_path / "bundle"))
     assert stored.has(ArtifactKind.ONNX_FP16)
     assert report.checked_on is report.agreement is report.logits_sqnr_db is None
+    assert report.largest == {}
 
 
 def scaled_stem(networks, factor: float) -> onnx.ModelProto:
@@ -104,6 +109,7 @@ def test_activations_that_would_overflow_stay_in_float32(networks, noise, tmp_pa
     stored, report = export_float16(bundle, faces)
     assert {"conv_stem", "relu_stem_active", "conv_a1"} <= set(report.overflowing)
     assert report.agreement == 1.0
+    assert 32_752 < report.largest["conv_stem"] < 1e7
     with OnnxRuntimeRunner(stored.artifact_path(ArtifactKind.ONNX_FP16)) as runner:
         logits = runner.infer({"faces": faces.faces})["logits"]
     assert np.isfinite(logits).all()

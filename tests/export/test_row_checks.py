@@ -13,6 +13,10 @@ SIZES = np.full(6, 8, np.float32)
 BATCHES = (1, 4, 8)
 
 
+def largest(found):
+    return np.max([found.identical_rows, found.permuted_rows, found.other_batch_sizes])
+
+
 def sound(faces, sizes):
     means = faces.mean(axis=(1, 2, 3), dtype=np.float64)
     return np.stack([means, sizes - means], axis=1).astype(np.float32)
@@ -21,7 +25,7 @@ def sound(faces, sizes):
 def test_a_sound_model_passes():
     found = check_rows(sound, FACES, SIZES, BATCHES)
     assert found.batch_sizes == (1, 3, 4, 8)
-    assert found.largest == 0.0
+    assert largest(found) == 0.0
 
 
 def test_a_model_that_gives_positions_away():
@@ -47,7 +51,7 @@ def test_a_model_that_fails_at_odd_batches_only():
 
 def test_numbers_that_are_none_are_no_pass():
     found = check_rows(lambda f, s: np.where(len(f) == 8, np.nan, sound(f, s)), FACES, SIZES, BATCHES)
-    assert not found.largest <= 1e9
+    assert not largest(found) <= 1e9
 
 
 @pytest.mark.parametrize("fixed", [(4, 4, 4), (2, 5, 6), (1, 1, 1), (1, 2, 2)])
@@ -59,7 +63,7 @@ def test_all_profiles_are_served_within_their_bounds(fixed):
         seen.add(len(faces))
         return sound(faces, sizes)
 
-    assert check_rows(watched, FACES, SIZES, fixed).largest == 0.0
+    assert largest(check_rows(watched, FACES, SIZES, fixed)) == 0.0
     assert {fixed[0], fixed[1], fixed[2]} <= seen
 
 

@@ -51,12 +51,12 @@ USED = {
         "set_timing_cache",
     },
     "ICudaEngine": {"create_engine_inspector"},
-    "ILayer": {"name"},
+    "ILayer": {"get_output", "name", "num_outputs", "type"},
     "ILogger": {"Severity", "log"},
     "INetworkDefinition": {"get_input", "get_layer", "num_inputs", "num_layers"},
     "IOptimizationProfile": {"set_shape"},
     "IProgressMonitor": {"phase_finish", "phase_start", "step_complete"},
-    "ITensor": {"name", "shape"},
+    "ITensor": {"dtype", "name", "shape"},
     "ITimingCache": {"serialize"},
     "LayerInformationFormat": {"JSON"},
     "MemoryPoolType": {"WORKSPACE"},
@@ -64,7 +64,7 @@ USED = {
     "OnnxParser": {"get_error", "num_errors", "parse_from_file"},
     "ParserError": {"desc", "node", "node_name", "node_operator"},
     "ProfilingVerbosity": {"DETAILED"},
-    "Runtime": {"deserialize_cuda_engine"},
+    "Runtime": {"DLA_core", "deserialize_cuda_engine", "engine_host_code_allowed"},
 }
 """Every class and attribute of TensorRT that engine building touches."""
 SEVERITIES = {"ERROR", "INFO", "INTERNAL_ERROR", "WARNING"}
@@ -104,6 +104,7 @@ def test_the_table_of_used_attributes_is_complete(rtx):
         "max",
         "min",
         "opt",
+        "read",
         "source",
         "tensorrt_rtx",
         "value",
@@ -129,26 +130,35 @@ def test_the_real_classes_have_what_is_used(rtx):
     assert absent == {"BuilderFlag.FP16", "BuilderFlag.INT8", "NetworkDefinitionCreationFlag.EXPLICIT_BATCH"}
 
 
-def surfaces(shared: Path) -> dict[str, dict[str, list[str]]]:
-    files = sorted((shared / "data" / "trt_api").glob("api_*.json"))
-    return {path.stem.removeprefix("api_"): json.loads(path.read_text()) for path in files}
-
-
-def test_every_version_has_what_is_used_or_it_is_guarded(shared):
-    versions = surfaces(shared)
-    assert len(versions) >= 5
-    for version, surface in versions.items():
+def test_every_version_has_what_is_used_or_it_is_guarded(tensorrt_names):
+    for version in tensorrt_names.BINDINGS:
+        surface = tensorrt_names.surface(version)
         for kind, names in USED.items():
-            present = set(surface.get(kind, ()))
-            absent = {f"{kind}.{name}" for name in names - present} if kind in surface else {kind}
+            absent = {f"{kind}.{name}" for name in names - surface[kind]} if kind in surface else {kind}
             assert absent <= GUARDED, version
 
 
-def test_every_guard_is_needed(shared):
-    versions = surfaces(shared).values()
+def test_every_guard_is_needed(tensorrt_names):
+    surfaces = [tensorrt_names.surface(version) for version in tensorrt_names.BINDINGS]
     for guarded in GUARDED:
         kind, _, name = guarded.partition(".")
-        assert any(kind not in surface or (name and name not in surface[kind]) for surface in versions), guarded
+        assert any(kind not in surface or (name and name not in surface[kind]) for surface in surfaces), guarded
+
+
+def test_the_list_of_names_is_that_of_the_installed_module(tensorrt_names, rtx):
+    for kind, names in tensorrt_names.everything().items():
+        found = names & set(dir(getattr(rtx, kind, None)))
+        assert found == tensorrt_names.surface("rtx").get(kind, set()), kind
+
+
+def test_the_list_of_names_is_that_of_the_real_bindings(tensorrt_names, shared):
+    """The whole surface of each version, as its bindings have it, is part of the development data only."""
+    for version in tensorrt_names.BINDINGS:
+        real = json.loads((shared / "data" / "trt_api" / f"api_{version}.json").read_text())
+        listed = tensorrt_names.surface(version)
+        for kind, names in tensorrt_names.everything().items():
+            assert (kind in real) is (kind in listed), f"{kind} in {version}"
+            assert names & set(real.get(kind, ())) == listed.get(kind, set()), f"{kind} in {version}"
 
 
 class FlagSetter:
@@ -159,12 +169,11 @@ class FlagSetter:
         self.flags.append(flag)
 
 
-def module_of(surface: dict[str, list[str]]) -> SimpleNamespace:
+def module_of(surface: dict[str, set[str]]) -> SimpleNamespace:
     """Stand-in for a version's module: its classes with its members, flags numbered in order."""
     kinds = {
-        kind: type(kind, (), {name: position for position, name in enumerate(members)})
+        kind: type(kind, (), {name: position for position, name in enumerate(sorted(members))})
         for kind, members in surface.items()
-        if isinstance(members, list)
     }
     return SimpleNamespace(__version__="stand-in", **kinds)
 
@@ -177,8 +186,10 @@ def module_of(surface: dict[str, list[str]]) -> SimpleNamespace:
         ("11.4.0.106", True, [], ArtifactKind.ONNX_FP16),
     ],
 )
-def test_precision_comes_from_the_graph_where_it_can_and_from_flags_else(shared, version, strong, flags, fp16_source):
-    trt = module_of(surfaces(shared)[version])
+def test_precision_comes_from_the_graph_where_it_can_and_from_flags_else(
+    tensorrt_names, version, strong, flags, fp16_source
+):
+    trt = module_of(tensorrt_names.surface(version))
     api = TensorRtApi(trt, ORIN)
     config = FlagSetter()
     api.allow_precision(config, Precision.FP16)
@@ -196,8 +207,8 @@ def test_precision_comes_from_the_graph_where_it_can_and_from_flags_else(shared,
     assert (compiler.device(build), compiler.compute_capabilities(build)) == ("Orin", ("8.7",))
 
 
-def test_the_oldest_version_reports_errors_and_builds_without_progress(shared):
-    api = TensorRtApi(module_of(surfaces(shared)["8.6.1"]), ORIN)
+def test_the_oldest_version_reports_errors_and_builds_without_progress(tensorrt_names):
+    api = TensorRtApi(module_of(tensorrt_names.surface("8.6.1")), ORIN)
     assert api.watch(FlagSetter(), print) is None
     error = SimpleNamespace(desc=lambda: "no\n such op", node=lambda: 4)
     assert api.describe_error(error) == "node 4: no such op"
@@ -259,8 +270,8 @@ class Accelerated:
 
 
 @pytest.mark.parametrize("version", ["8.6.1", "10.3.0", "11.4.0.106"])
-def test_an_accelerator_is_chosen_with_its_fallback(shared, version):
-    trt = module_of(surfaces(shared)[version])
+def test_an_accelerator_is_chosen_with_its_fallback(tensorrt_names, version):
+    trt = module_of(tensorrt_names.surface(version))
     jetson = Accelerated(2)
     TensorRtApi(trt, ORIN).use_dla(jetson, jetson, 1, gpu_fallback=True)
     assert jetson.DLA_core == 1
@@ -270,26 +281,25 @@ def test_an_accelerator_is_chosen_with_its_fallback(shared, version):
 
 
 @pytest.mark.parametrize("accelerators", [0, 1])
-def test_an_accelerator_that_is_not_there_is_refused(shared, accelerators):
+def test_an_accelerator_that_is_not_there_is_refused(tensorrt_names, accelerators):
     machine = Accelerated(accelerators)
-    api = TensorRtApi(module_of(surfaces(shared)["10.3.0"]), ORIN)
+    api = TensorRtApi(module_of(tensorrt_names.surface("10.3.0")), ORIN)
     with pytest.raises(EngineBuildError, match=r"no accelerator 1 here.*leave --dla-core out"):
         api.use_dla(machine, machine, 1, gpu_fallback=False)
 
 
-def test_weights_are_left_out_where_the_version_can(shared):
-    versions = surfaces(shared)
-    new, config = module_of(versions["10.3.0"]), FlagSetter()
+def test_weights_are_left_out_where_the_version_can(tensorrt_names):
+    new, config = module_of(tensorrt_names.surface("10.3.0")), FlagSetter()
     TensorRtApi(new, ORIN).strip_weights(config)
     assert config.flags == [new.BuilderFlag.STRIP_PLAN]
     with pytest.raises(EngineBuildError, match=r"cannot leave weights out.*TensorRT 10\.0 or later"):
-        TensorRtApi(module_of(versions["8.6.1"]), ORIN).strip_weights(FlagSetter())
+        TensorRtApi(module_of(tensorrt_names.surface("8.6.1")), ORIN).strip_weights(FlagSetter())
 
 
-def test_an_engine_is_inspected_only_where_there_is_a_gpu(shared):
+def test_an_engine_is_inspected_only_where_there_is_a_gpu():
     class Loading:
         def __init__(self, logger):
-            self.loads = True
+            made.append(self)
 
         def deserialize_cuda_engine(self, plan):
             return SimpleNamespace(create_engine_inspector=lambda: self) if plan == b"plan" else None
@@ -297,9 +307,13 @@ def test_an_engine_is_inspected_only_where_there_is_a_gpu(shared):
         def get_engine_information(self, form):
             return '{"Layers": ["backbone.stem.0"]}'
 
+    made = []
     trt = SimpleNamespace(Runtime=Loading, LayerInformationFormat=SimpleNamespace(JSON=1))
     log = SimpleNamespace(trt_logger=None)
     assert TensorRtApi(trt, ORIN).inspect(b"plan", log) == {"Layers": ["backbone.stem.0"]}
+    assert vars(made[-1]) == {}
+    assert TensorRtApi(trt, ORIN).inspect(b"plan", log, version_compatible=True, dla_core=1) is not None
+    assert vars(made[-1]) == {"engine_host_code_allowed": True, "DLA_core": 1}
     assert TensorRtApi(trt, ORIN).inspect(b"plan for other GPUs", log) is None
     assert TensorRtApi(trt, "no driver").inspect(b"plan", log) is None
 
@@ -313,18 +327,18 @@ COLUMNS = {
 }
 
 
-def test_the_documented_table_is_that_of_the_real_bindings(shared):
+def test_the_documented_table_is_that_of_the_real_bindings(tensorrt_names):
     """docs/engines.md says which version has which name."""
-    versions = surfaces(shared)
     text = (Path(__file__).parents[2] / "docs" / "engines.md").read_text(encoding="utf-8")
     table = text[text.index("| what |") :].split("\n\n")[0].splitlines()
     header = [cell.strip() for cell in table[0].strip("|").split("|")][1:]
     assert header == list(COLUMNS)
     rows = table[2:]
-    assert len(rows) >= 8
+    documented = {name for row in rows for name in re.findall(r"`(\w+\.\w+)`", row)}
+    assert documented == {f"{kind}.{name}" for kind, names in tensorrt_names.everything().items() for name in names}
     for row in rows:
         names, *cells = [cell.strip() for cell in row.strip("|").split("|")]
         for column, cell in zip(header, cells, strict=True):
             for name in re.findall(r"`(\w+)\.(\w+)`", names):
-                found = {name[1] in versions[version].get(name[0], ()) for version in COLUMNS[column]}
+                found = {name[1] in tensorrt_names.surface(version).get(name[0], ()) for version in COLUMNS[column]}
                 assert found == {cell == "yes"}, f"{name} in {column}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from functools import partial
 
 import numpy as np
@@ -44,7 +45,8 @@ def test_sound_forms_pass_at_every_size(bundle, noise, track):
     for form in found.forms[1:]:
         assert [band.face_size_px for band in form.fidelity.bands] == [24, 12]
         assert form.fidelity.bands[0].overall.reference_accuracy == reference.bands[0].overall.reference_accuracy
-        assert form.rows.largest < 0.1
+        assert max(form.rows.identical_rows, form.rows.permuted_rows) == 0.0
+        assert form.rows.other_batch_sizes < 0.1
     found.raise_if_beyond(BOUNDS)
 
 
@@ -79,3 +81,37 @@ def test_an_expression_without_faces_reads_no_data(bundle, noise):
     present = [index for index in range(len(noise)) if noise.label_indices[index] != 3]
     found = verify(bundle, Subset(noise, present), (24,))
     assert found.forms[1].fidelity.bands[0].by_label["sadness"] is None
+
+
+def rows_of(found, **differences):
+    """The same verification, but for what its INT8 form's rows differ by."""
+    forms = [
+        form if form.name != "ONNX INT8 for CPUs" else replace(form, rows=replace(form.rows, **differences))
+        for form in found.forms
+    ]
+    return replace(found, forms=tuple(forms))
+
+
+def test_rows_of_a_batch_may_not_differ_even_where_batches_may(bundle, noise):
+    found = verify(bundle, noise, (24,))
+    assert rows_of(found, other_batch_sizes=0.1).problems(BOUNDS) == []
+    assert "faces alone and in batches" in rows_of(found, other_batch_sizes=0.3).problems(BOUNDS)[0]
+    for difference in (1e-4, float("nan")):
+        (identical,) = rows_of(found, identical_rows=difference).problems(BOUNDS)
+        assert identical.startswith("ONNX INT8 for CPUs: identical rows of a batch differ by")
+        (permuted,) = rows_of(found, permuted_rows=difference).problems(BOUNDS)
+        assert "rows of a batch in another order" in permuted
+
+
+def test_a_form_that_is_required_must_have_run(bundle, noise, engines):
+    """An engine for a GPU that is not here, or of another graph, is not run; the gate passes unless it is required."""
+    with_engine = engines.put_engine(bundle, b"plan", source_sha256="0" * 64)
+    found = verify(with_engine, noise, (24,))
+    assert found.forms[-1].name == "engine fp16.engine"
+    assert found.forms[-1].not_run
+    found.raise_if_beyond(BOUNDS)
+    found.raise_if_beyond(BOUNDS, ["onnx int8 for cpus"])
+    with pytest.raises(CheckFailedError, match=r"engine fp16\.engine: required and not run"):
+        found.raise_if_beyond(BOUNDS, ["engine fp16.engine"])
+    with pytest.raises(CheckFailedError, match="ONNX FP16: required and not run, the bundle has no such form"):
+        found.raise_if_beyond(BOUNDS, ["ONNX FP16"])

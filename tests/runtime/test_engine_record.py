@@ -134,9 +134,24 @@ def test_an_engine_of_another_processor_is_refused(bundle):
         find_engine(bundle, Backend.ONNXRUNTIME, Precision.FP32, library_version="1.32.0", device="Cortex-A78")
 
 
-@pytest.mark.parametrize(("present", "fits"), [("10.3.0", True), ("11.4.1", True), ("8.6.1", False)])
-def test_version_compatible_engines_run_on_later_versions(bundle, present, fits):
-    add_engine(bundle, options={"version_compatible": True})
+@pytest.mark.parametrize(
+    ("built", "present", "fits"),
+    [
+        ("10.3.0", "10.3.0", True),
+        ("10.3.0", "10.13.3.9", True),
+        ("10.3.0", "11.4.1", True),
+        ("8.6.1", "8.6.2", True),
+        ("8.6.1", "10.3.0", True),
+        ("10.13.3.9", "10.3.0", False),
+        ("10.3.0", "8.6.1", False),
+        ("11.0.0", "10.16.1.11", False),
+        ("8.6.1", "11.4.1", False),
+        ("10.3.0", "12.0.0", False),
+    ],
+)
+def test_version_compatible_engines_run_where_nvidia_says_so(bundle, built, present, fits):
+    """By the support matrix of 11.4.1: later versions of the same major one, 8 in 10, 10 in 11, and no other."""
+    add_engine(bundle, library_version=built, options={"version_compatible": True})
     found = {"library_version": present, "compute_capability": "8.7"}
     if fits:
         find_engine(bundle, Backend.TENSORRT, Precision.FP32, **found)

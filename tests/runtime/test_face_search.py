@@ -81,6 +81,23 @@ def test_each_source_is_searched_as_it_wants_and_the_order_stays():
     assert detector.calls[-1][:2] == (20, 320)
 
 
+def test_weak_faces_are_looked_for_in_what_moves():
+    seen = []
+
+    class Noting(CornerDetector):
+        def with_config(self, config):
+            seen.append(config.score_threshold)
+            return super().with_config(config)
+
+    search = FaceSearch(Noting(), 1, StageTimes(), low_score=0.3)
+    searched(search, [frame(is_still=True)])
+    assert seen == []
+    searched(search, [frame("a"), frame("b")])
+    assert seen == [0.3]
+    searched(FaceSearch(Noting(), 1, StageTimes(), low_score=0.7), [frame()])  # it reports weaker ones anyway
+    assert seen == [0.3]
+
+
 def test_a_source_that_is_forgotten_is_new():
     search = FaceSearch(CornerDetector(), 3, StageTimes())
     assert [searched(search, [frame()])[0] is not None for _ in range(2)] == [True, False]

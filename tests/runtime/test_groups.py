@@ -141,3 +141,22 @@ def test_shares_sum_to_one_and_margins_are_not_negative(faces):
 def test_impossible_options_are_refused(options):
     with pytest.raises(UsageError, match="impossible group options"):
         GroupConfig(**options)
+
+
+def test_one_person_who_is_found_again_and_again_is_no_group():
+    groups = GroupAggregator(GroupConfig(min_people=3))
+    for second in range(9):
+        groups.add(result([1.0], time_s=second, ids=[second + 1]))
+    assert groups.finish()[0].is_suppressed
+    groups.add(result([1.0, 0.0, 0.5], time_s=20, ids=[1, 2, 3]))
+    assert not groups.finish()[0].is_suppressed
+
+
+def test_the_window_of_a_source_that_is_gone_is_closed():
+    groups = GroupAggregator()
+    groups.add(result([1.0], time_s=1, ids=[1], source="hall"))
+    groups.add(result([0.0], time_s=2, ids=[1], source="gate"))
+    (window,) = groups.close("hall")
+    assert (window.source, window.end_s, window.people) == ("hall", 1, 1)
+    assert groups.close("hall") == []
+    assert [window.source for window in groups.finish()] == ["gate"]

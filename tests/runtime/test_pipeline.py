@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from itertools import pairwise
 
+import cv2
 import numpy as np
 import pytest
 
@@ -17,6 +18,7 @@ from fsrfer.runtime.groups import GroupConfig
 from fsrfer.runtime.opening import open_bundle
 from fsrfer.runtime.pipeline import PipelineOptions, StreamPipeline
 from fsrfer.runtime.results import FrameResult
+from fsrfer.runtime.scene import FollowOptions
 from fsrfer.runtime.sinks import BackgroundSink
 from fsrfer.runtime.sources import open_source, parse_sources
 from fsrfer.runtime.telemetry import Stage
@@ -44,7 +46,7 @@ class FixedDetector:
     """Finds the same faces in every frame."""
 
     name = "fixed"
-    score_threshold = 0.5
+    score_threshold = 0.3
 
     def __init__(self, *boxes):
         self._boxes = np.array(boxes, np.float32).reshape(-1, 4)
@@ -100,6 +102,78 @@ def test_the_report_says_what_a_sink_did_not_get(classifier, write_picture, tmp_
         pipeline.run([sink])
     assert isinstance(sink.failure, OSError)
     assert pipeline.report().sink_drops == {"lines": 3}
+
+
+class FadingDetector(FixedDetector):
+    """Is less and less sure of its face, by frames; reports what it was configured for."""
+
+    score_threshold = 0.65
+
+    def __init__(self, scores, config=None, shown=None):
+        super().__init__([50, 50, 70, 70])
+        self.config = config or DetectorConfig()
+        self._scores = scores
+        self._shown = [] if shown is None else shown
+
+    def with_config(self, config):
+        return FadingDetector(self._scores, config, self._shown)
+
+    def detect(self, frame):
+        score = self._scores[len(self._shown)]
+        self._shown.append(frame)
+        least = self.config.score_threshold or self.score_threshold
+        return FaceDetections(self._boxes, np.array([score], np.float32)).select(np.array([score >= least]))
+
+
+def test_a_weak_detection_keeps_a_face_and_never_begins_one(shared, classifier):
+    detector = FadingDetector([0.5, 0.9, 0.5, 0.4, 0.2, 0.4])
+    options = PipelineOptions(max_frames=6)
+    pipeline = StreamPipeline(sources_of(shared / "media" / "clips" / "classroom.mp4"), classifier, detector, options)
+    results = list(pipeline.results())
+    found = [result.tracks.ids[result.tracks.is_detected].tolist() for result in results]
+    assert found == [[], [1], [1], [1], [], [1]]
+
+
+def test_a_picture_shows_what_the_detector_is_sure_of(write_picture, classifier, tmp_path):
+    paths = [write_picture(tmp_path / f"{index}.png", side=100) for index in range(3)]
+    pipeline = StreamPipeline(sources_of(*paths), classifier, FadingDetector([0.5, 0.9, 0.64]))
+    assert sorted(len(result) for result in pipeline.results()) == [0, 0, 1]
+
+
+class CrowdDetector(FixedDetector):
+    """Finds as many faces as there is room for."""
+
+    def detect(self, frame):
+        height, width = frame.shape[:2]
+        columns, rows = np.meshgrid(np.arange(0, width - 12, 16), np.arange(0, height - 12, 16))
+        corners = np.stack([columns.ravel(), rows.ravel()], axis=1).astype(np.float32)[:500]
+        boxes = np.concatenate([corners, corners + 12], axis=1)
+        return FaceDetections(boxes, np.full(len(boxes), 0.9, np.float32))
+
+
+@pytest.mark.parametrize("is_followed", [True, False])
+def test_five_hundred_faces_in_a_frame_are_all_read(shared, classifier, is_followed):
+    sources = sources_of(shared / "media" / "clips" / "classroom.mp4")
+    options = PipelineOptions(max_frames=4, follow=FollowOptions() if is_followed else None)
+    results = list(StreamPipeline(sources, classifier, CrowdDetector(), options).results())
+    assert [len(result) for result in results] == [500] * 4
+    assert not any(result.predictions.abstained.any() for result in results)
+    if is_followed:
+        assert all(sorted(result.tracks.ids) == list(range(1, 501)) for result in results)
+
+
+@pytest.mark.parametrize("size", [(1, 1), (7680, 4320)], ids=["1x1", "8K"])
+def test_frames_of_any_size_go_through_and_the_others_go_on(
+    shared, classifier, detector, write_picture, tmp_path, size
+):
+    odd = tmp_path / "odd.png"
+    assert cv2.imwrite(str(odd), np.full((size[1], size[0], 3), 90, np.uint8))
+    clip = shared / "media" / "clips" / "classroom.mp4"
+    pipeline = StreamPipeline(sources_of(odd, clip), classifier, detector, PipelineOptions(max_frames=3))
+    results = list(pipeline.results())
+    assert pipeline.report().failed == ()
+    assert [len(result) for result in results if result.frame.width == size[0]] == [0]
+    assert [len(result) for result in results if result.frame.width == 480] == [4] * 3
 
 
 @pytest.mark.parametrize("lanes", [1, 3])
@@ -256,7 +330,9 @@ def test_a_model_that_gives_no_numbers_is_said_once_and_told_as_unknown(classifi
     pipeline = StreamPipeline(sources_of(shared / "media" / "clips" / "classroom.mp4"), broken, detector, options)
     results = list(pipeline.results())
     assert len(results) == 6
-    assert all(np.isfinite(result.predictions.probabilities).all() for result in results)
+    for result in results:
+        is_known = np.isfinite(result.predictions.probabilities).all(axis=1)
+        assert (is_known | result.predictions.abstained).all()
     labels = [{result.predictions.label_of(face) for face in range(2)} for result in results]
     assert all("unknown" in found and len(found) == 2 for found in labels[-1:])
     assert pipeline.report().invalid_readings >= 1

@@ -43,7 +43,7 @@ class UnevenDetector:
     """Takes a time that a frame's number decides, and finds a box that tells it; one thread at a time uses one."""
 
     name = "uneven"
-    score_threshold = 0.5
+    score_threshold = 0.3
     config = DetectorConfig()
 
     def __init__(self, seconds=lambda index: 0.002 * (3 - index % 4) if index % 4 < 3 else 0.0, shared=None):

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import ast
 import gc
+import importlib
 import importlib.util
-import json
 import sys
 from pathlib import Path
 
@@ -24,7 +24,7 @@ from fsrfer.core.errors import (
     InputSpecError,
 )
 from fsrfer.runtime import cuda as cuda_module
-from fsrfer.runtime import tensorrt_lane, tensorrt_runner
+from fsrfer.runtime import tensorrt_lane, tensorrt_module, tensorrt_runner
 from fsrfer.runtime.cuda import LIBRARIES, Cuda, PinnedArray
 from fsrfer.runtime.engine_record import BatchProfile, EngineRecord
 from fsrfer.runtime.profiling import engine_clocks
@@ -210,6 +210,15 @@ def test_an_engine_that_does_not_load_names_the_command_that_rebuilds_it(engine,
     ):
         runner_on(gpu, engine(content=content))
     assert_nothing_is_left(gpu)
+
+
+def test_an_engine_of_an_accelerator_is_loaded_for_its_core(engine):
+    gpu = emulator.emulation()
+    for options, core in (({}, -1), ({"dla_core": 1}, 1), ({"dla_core": 0}, 0)):
+        with TensorRtRunner(engine(), record_for(**options), gpu.trt, Cuda(gpu.cudart)) as runner:
+            assert [runtime._core_when_loading for runtime in gpu.trt.runtimes] == [core]
+        del runner
+        assert_nothing_is_left(gpu)
 
 
 def test_a_version_compatible_engine_may_bring_its_own_loader(engine):
@@ -401,10 +410,29 @@ def test_the_runtime_library_is_looked_for_by_version():
         raise OSError(name)
 
     with pytest.raises(BackendUnavailableError, match=r"libcudart\.so\.12"):
-        Cuda.load(absent)
+        Cuda.load(absent, tuple)
     assert tuple(tried) == LIBRARIES
     gpu = emulator.emulation()
     assert Cuda.load(lambda name: gpu.cudart if name.endswith(".12") else absent(name)).create_stream()
+
+
+def test_the_runtime_library_of_a_package_is_found(tmp_path, monkeypatch):
+    folder = tmp_path / "nvidia" / "cuda_runtime" / "lib"
+    folder.mkdir(parents=True)
+    (folder / "libcudart.so.12").write_bytes(b"")
+    monkeypatch.syspath_prepend(tmp_path)
+    importlib.invalidate_caches()
+    assert folder in cuda_module.package_folders()
+    gpu, opened = emulator.emulation(), []
+
+    def open_files(name):
+        if not Path(name).is_file():
+            raise OSError(name)
+        opened.append(name)
+        return gpu.cudart
+
+    assert Cuda.load(open_files, lambda: [folder]).create_stream()
+    assert opened == [str(folder / "libcudart.so.12")]
 
 
 def stripped(gpu, engine: Path, graph: Path | None) -> TensorRtRunner:
@@ -449,11 +477,10 @@ USED = {
     },
     "IExecutionContext": {"execute_async_v3", "profiler", "set_input_shape", "set_tensor_address"},
     "IProfiler": {"report_layer_time"},
-    "Runtime": {"deserialize_cuda_engine", "engine_host_code_allowed"},
+    "Runtime": {"DLA_core", "deserialize_cuda_engine", "engine_host_code_allowed"},
     "TensorIOMode": {"INPUT"},
 }
 """Every class and attribute of TensorRT that the runner touches."""
-SINCE_10 = {"OnnxParserRefitter"}
 
 
 def test_every_name_exists_in_the_real_module():
@@ -463,16 +490,14 @@ def test_every_name_exists_in_the_real_module():
     assert callable(rtx.nptype)
 
 
-def test_every_name_exists_in_every_version(shared):
-    files = sorted((shared / "data" / "trt_api").glob("api_*.json"))
-    assert len(files) >= 5
-    for path in files:
-        surface = json.loads(path.read_text())
+def test_every_name_exists_in_every_version(tensorrt_names):
+    for version in tensorrt_names.BINDINGS:
+        surface = tensorrt_names.surface(version)
         for kind, names in USED.items():
-            if kind in SINCE_10 and path.stem == "api_8.6.1":
+            if kind == "OnnxParserRefitter" and version == "8.6.1":
                 assert kind not in surface  # where engines without weights cannot be built either
                 continue
-            assert names <= set(surface[kind]), f"{path.stem} {kind}"
+            assert names <= surface[kind], f"{version} {kind}"
 
 
 def test_the_emulation_has_no_name_that_the_real_classes_lack():
@@ -485,12 +510,12 @@ def test_the_emulation_has_no_name_that_the_real_classes_lack():
 def test_the_table_of_used_names_is_complete():
     rtx = pytest.importorskip("tensorrt_rtx", reason="tensorrt-rtx is not installed")
     real = {name for kind in USED for name in dir(getattr(rtx, kind)) if not name.startswith("_")}
-    sources = [tensorrt_runner.__file__, tensorrt_lane.__file__, engine_clocks.__file__]
+    sources = [module.__file__ for module in (tensorrt_runner, tensorrt_lane, tensorrt_module, engine_clocks)]
     nodes = [node for path in sources for node in ast.walk(ast.parse(Path(path).read_text(encoding="utf-8")))]
     # A method that TensorRT calls is touched by being written.
     touched = {node.attr for node in nodes if isinstance(node, ast.Attribute)} & real
     touched |= {node.name for node in nodes if isinstance(node, ast.FunctionDef)} & real
-    assert touched - {"name"} == {name for names in USED.values() for name in names}
+    assert touched - {"name", "value"} == {name for names in USED.values() for name in names}
 
 
 def test_every_function_of_cuda_is_emulated():

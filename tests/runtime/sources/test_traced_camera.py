@@ -19,7 +19,7 @@ from fsrfer.runtime.sources import open_source, parse_source
 
 class OneFace:
     name = "one face"
-    score_threshold = 0.5
+    score_threshold = 0.3
 
     def detect_batch(self, images):
         return [FaceDetections(np.array([[4, 4, 20, 20]], np.float32), np.ones(1, np.float32)) for _ in images]

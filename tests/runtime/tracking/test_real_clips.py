@@ -50,6 +50,13 @@ def frames_of_ids(tracked) -> dict[int, int]:
     return dict(zip(ids.tolist(), counts.tolist(), strict=True))
 
 
+def test_the_default_detector_keeps_four_people_of_a_class_room_too(read_clip, retinaface):
+    tracked = follow(read_clip("classroom.mp4"), retinaface.with_config(DetectorConfig(score_threshold=0.3)), 1)
+    frames = frames_of_ids(tracked)
+    assert len(frames) == 4
+    assert min(frames.values()) >= 0.9 * len(tracked)
+
+
 @pytest.mark.parametrize("shrink", [1, 2], ids=["faces of 15 to 22 px", "faces of 7 to 11 px"])
 @pytest.mark.parametrize("every", [1, 3, 5])
 def test_four_people_of_a_class_room_keep_one_id_each(read_clip, yunet, every, shrink):

@@ -25,7 +25,7 @@ class Everywhere:
     """Finds three faces at the same places in every frame."""
 
     name = "everywhere"
-    score_threshold = 0.5
+    score_threshold = 0.3
 
     def detect_batch(self, frames):
         return [FaceDetections(BOXES, np.full(len(BOXES), 0.9, np.float32)) for _ in frames]
@@ -79,7 +79,7 @@ def read_like(local, results):
         expected = local.classify(crops).probabilities
         for face, probabilities in enumerate(result.predictions.probabilities):
             if result.predictions.abstained[face]:
-                np.testing.assert_allclose(probabilities, 1 / 3, rtol=1e-6)
+                assert np.isnan(probabilities).all()
                 counts["unknown"] += 1
             else:
                 np.testing.assert_allclose(probabilities, expected[face], rtol=1e-4, atol=1e-5)
