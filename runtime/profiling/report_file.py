@@ -31,16 +31,29 @@ def read_profile(path: Path) -> ProfileReport:
     Raises:
         UsageError: The file is absent, something else, or of another version.
     """
+    return from_mapping(ProfileReport, _read(path), where=str(path), error=UsageError)
+
+
+def read_engine_profile(path: Path) -> EngineProfile:
+    """Read what ``fsrfer-profile engine --json`` wrote.
+
+    Raises:
+        UsageError: The file is absent, something else, or of another version.
+    """
+    return from_mapping(EngineProfile, _read(path), where=str(path), error=UsageError)
+
+
+def _read(path: Path) -> dict[str, Any]:
     try:
         value = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, json.JSONDecodeError) as problem:
         raise UsageError(f"{path} is no profile", found=str(problem), fix=_FIX) from problem
     version = value.get("schema_version") if isinstance(value, dict) else None
-    if version != SCHEMA_VERSION:
+    if not isinstance(value, dict) or version != SCHEMA_VERSION:
         raise UsageError(
             f"{path} is no profile that can be read here",
             expected=f"schema_version {SCHEMA_VERSION}",
             found=f"schema_version {version}",
             fix=f"measure again: {_FIX}",
         )
-    return from_mapping(ProfileReport, value, where=str(path), error=UsageError)
+    return value
