@@ -46,7 +46,8 @@ columns of the outputs. Logits are uncalibrated; the client divides them by the 
 fsrfer-run cameras.toml --bundle BUNDLE --precision {facts.precision} --backend triton://HOST:8001/{name}
 ```
 
-The client refuses a server whose `fsrfer.*` parameters are not those of its bundle.
+The client refuses a server whose `fsrfer.*` parameters are not those of its bundle, or which gives other logits for the
+golden vectors of the bundle.
 
 ## Batches
 
@@ -93,10 +94,11 @@ def _needs(model: ServedModel, options: TritonOptions) -> str:
         release = onnx_release(model.opset, model.ir_version)
         return f"""## Needs
 
-- Triton with its ONNX Runtime backend, built with TensorRT as in NVIDIA's containers: {release}.
-  The graph has operator set {model.opset} and IR version {model.ir_version}.
-- An NVIDIA GPU. **Never executed where fsrfer is developed**: there is no GPU. The configuration was checked
-  by a real server up to the loading of the backend.
+- Triton with its ONNX Runtime backend, built with TensorRT as in NVIDIA's containers:
+  {release}. The graph has operator
+  set {model.opset} and IR version {model.ir_version}.
+- An NVIDIA GPU. **Never executed where fsrfer is developed**: there is no GPU. The configuration was checked by a real
+  server up to the loading of the backend.
 - A folder at `{ENGINE_CACHE}` that can be written. Engines are compiled when the model is first
   loaded, which takes minutes, and kept there: where it goes with the container, every start compiles anew. They are of
   one kind of GPU and one version of TensorRT.
