@@ -48,6 +48,9 @@ from fsrfer.runtime.triton.settings import parse_triton
 FRAMES_PER_SECOND = 10
 CLIP_S = 3.0
 PEOPLE = 16
+THREADS = 64  # that ask at random moments
+OVERLOAD = 1.5  # of what can be read
+OVERLOAD_DEADLINE_MS = 200  # short enough that so many threads feel the overload, and do not only wait for each other
 
 Open = Callable[[], ExpressionClassifier]
 
@@ -140,7 +143,7 @@ def opened_at_random(classifier: ExpressionClassifier, faces: int, rate_per_s: f
     """Ask at random moments, whether or not earlier answers are there; waiting for a thread counts as latency."""
     rng, crops, asked = np.random.default_rng(0), crops_of(faces, 0), []
     moments_s = np.cumsum(rng.exponential(1 / rate_per_s, int(rate_per_s * seconds)))
-    with ThreadPoolExecutor(64) as pool:
+    with ThreadPoolExecutor(THREADS) as pool:
         started_s = time.perf_counter()
         for moment_s in moments_s:
             time.sleep(max(started_s + moment_s - time.perf_counter(), 0.0))
@@ -280,11 +283,12 @@ def measure(options: argparse.Namespace) -> dict:
                 most = max(most, row["server"]["faces_per_s"])
             print(row, file=sys.stderr, flush=True)
             result["closed"].append(row)
-        for share in (0.3, 0.6, 0.8, 1.5):
+        for share in (0.3, 0.6, 0.8, OVERLOAD):
             with ExitStack() as stack:
-                classifier = stack.enter_context(there_with_many(bundle, precision, address))
+                deadline_ms = OVERLOAD_DEADLINE_MS if share == OVERLOAD else options.deadline_ms
+                classifier = stack.enter_context(with_many(bundle, precision, server.grpc_address, model, deadline_ms))
                 batches = Batches(server.grpc_address, model)
-                row = {"share_of_capacity": share, "faces_in_a_request": 4}
+                row = {"share_of_capacity": share, "faces_in_a_request": 4, "deadline_ms": deadline_ms}
                 row |= opened_at_random(classifier, 4, share * most / 4, options.seconds) | batches.row()
             print(row, file=sys.stderr, flush=True)
             result["open"].append(row)
@@ -295,9 +299,10 @@ def measure(options: argparse.Namespace) -> dict:
     return result
 
 
-def there_with_many(bundle: Path, precision: Precision, address: str) -> ExpressionClassifier:
+def with_many(bundle: Path, precision: Precision, host: str, model: str, deadline_ms: int) -> ExpressionClassifier:
     """Open a client that may have many requests under way."""
-    return open_bundle(bundle, precision=precision, backend=parse_triton(f"{address}&in_flight=64"))
+    address = f"triton://{host}/{model}#deadline_ms={deadline_ms}&in_flight={THREADS}"
+    return open_bundle(bundle, precision=precision, backend=parse_triton(address))
 
 
 def main() -> None:
