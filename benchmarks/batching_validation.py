@@ -3,8 +3,10 @@
 Server and load generator share this machine, and what a run takes depends on how busy both are. So each load point is
 rehearsed, before and after: other requests come at the same rate, and the server's own trace tells what each of their
 runs took. These times, and nothing of the load point itself but its arrivals, go into the simulation. It is also
-replayed with the times of its own runs and requests: what differs then is the batcher alone, and not the machine. The
-model runs in one thread, which leaves another core to the generator and the protocol.
+replayed with the times of its own runs and requests: what differs then is the batcher alone, and not the machine. And
+it is simulated from a profile of the graph, as for a server that does not exist yet: alone, and with the median of what
+runs took longer than the profile says added to each. The model runs in one thread, which leaves another core to the
+generator and the protocol.
 """
 
 from __future__ import annotations
@@ -13,9 +15,9 @@ import itertools
 import math
 import sys
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -42,6 +44,19 @@ Draw = Callable[[float, float, np.random.Generator], Arrivals]
 
 
 @dataclass(frozen=True)
+class Profiled:
+    """What is known of a server before there is one.
+
+    Attributes:
+        service: Times of a profile.
+        overhead_s: For client, network and protocol.
+    """
+
+    service: ServiceTime
+    overhead_s: float
+
+
+@dataclass(frozen=True)
 class Point:
     """A load point.
 
@@ -60,7 +75,15 @@ class Point:
 
 
 def validate(
-    bundle: Path | None, precision: Precision, batcher: Batcher, crowd: Crowd, draw: Draw, *, seconds: float, seed: int
+    bundle: Path | None,
+    precision: Precision,
+    batcher: Batcher,
+    crowd: Crowd,
+    draw: Draw,
+    profiled: Profiled,
+    *,
+    seconds: float,
+    seed: int,
 ) -> dict:
     """Offer the same requests to the server and to the simulation.
 
@@ -70,6 +93,7 @@ def validate(
         batcher: The server's configuration, of a single instance.
         crowd: Faces of a request.
         draw: Draws arrivals: of faces a second, over so many seconds, with random numbers.
+        profiled: What a profile makes of it, to be compared too.
         seconds: Time of each load point; the whole takes seven times as long.
         seed: Of the arrivals.
 
@@ -81,7 +105,6 @@ def validate(
         max_batch=batcher.max_batch,
         instances=batcher.instances,
         threads=1,
-        latency_budget_ms=60_000.0,
         queue_delay_us=round(1e6 * batcher.queue_delay_s),
     )
     rng = np.random.default_rng(seed)
@@ -95,11 +118,17 @@ def validate(
             closing(TritonLoad(server.grpc_address, exported.name, crowd.people)) as load,
         ):
             busiest, points = _measure(load, crowd, batcher, draw, seconds, rng)
+            versions = server.versions()
         traced = read_trace(trace)
-    rows = [_compare(point, busiest, traced, batcher) for point in points]
+    run_overhead_s = _run_overhead_s(points, traced, batcher, profiled.service)
+    longer = replace(profiled, service=profiled.service.with_run_overhead(run_overhead_s))
+    fed = {"profiled": profiled, "profiled_with_run_overhead": longer}
+    rows = [_compare(point, busiest, traced, batcher, fed) for point in points]
     return {
+        "server": versions,
         "batcher": to_mapping(batcher),
         "capacity_faces_per_s": round(_capacity(busiest), 1),
+        "run_overhead_ms": round(1e3 * run_overhead_s, 3),
         "points": rows,
         "agrees": all(row["agrees"] for row in rows),
     }
@@ -140,12 +169,25 @@ def _capacity(busiest: Asked) -> float:
     return busiest.account.faces / busiest.seconds
 
 
-def _compare(point: Point, busiest: Asked, traced: dict[int, Traced], batcher: Batcher) -> dict:
-    def runs(asked: Asked) -> Runs:
-        return runs_of(traced, asked.first, asked.faces, batcher.queue_delay_s)
+def _runs(asked: Asked, traced: dict[int, Traced], batcher: Batcher) -> Runs:
+    return runs_of(traced, asked.first, asked.faces, batcher.queue_delay_s)
 
-    rehearsed, own = [runs(part) for part in point.rehearsed], runs(point.asked)
-    service = _service(rehearsed, runs(busiest))
+
+def _run_overhead_s(
+    points: Sequence[Point], traced: dict[int, Traced], batcher: Batcher, service: ServiceTime
+) -> float:
+    """Return the median, over the runs of all rehearsals, of what each took longer than the profile says."""
+    parts = [_runs(asked, traced, batcher) for point in points for asked in point.rehearsed]
+    return float(
+        np.median(np.concatenate([part.seconds - service.means(batcher.max_batch)[part.faces] for part in parts]))
+    )
+
+
+def _compare(
+    point: Point, busiest: Asked, traced: dict[int, Traced], batcher: Batcher, fed: Mapping[str, Profiled]
+) -> dict:
+    rehearsed, own = [_runs(part, traced, batcher) for part in point.rehearsed], _runs(point.asked, traced, batcher)
+    service = _service(rehearsed, _runs(busiest, traced, batcher))
     beside_s = np.concatenate([_beside_the_server(part, traced) for part in point.rehearsed])
     beside_s = beside_s[~np.isnan(beside_s)]
     # In the order of the rehearsals, and not drawn one by one: what slows a machine down slows many runs in a row.
@@ -155,6 +197,8 @@ def _compare(point: Point, busiest: Asked, traced: dict[int, Traced], batcher: B
         *point.offered, batcher, service, overhead_s=np.resize(beside_s, count), factors=np.resize(factors, count)
     )
     results = {"simulated": simulated, "replayed": _replay(point, own, traced, batcher)}
+    for name, one in fed.items():
+        results[name] = simulate(*point.offered, batcher, one.service, overhead_s=one.overhead_s)
     measured = _figures(point.asked)
     figures = {name: one.figures(point.asked.seconds, batcher.instances) for name, one in results.items()}
     ratios = {name: {key: one[key] / measured[key] for key in COMPARED} for name, one in figures.items()}
@@ -163,8 +207,7 @@ def _compare(point: Point, busiest: Asked, traced: dict[int, Traced], batcher: B
         "requests": len(point.asked.latency_s),
         "measured": _rounded(measured),
         "simulated": _rounded(figures["simulated"]),
-        "simulated_over_measured": _rounded(ratios["simulated"]),
-        "replayed_over_measured": _rounded(ratios["replayed"]),
+        **{f"{name}_over_measured": _rounded(one) for name, one in ratios.items()},
         "agrees": all(abs(ratio - 1.0) <= TOLERANCE for ratio in ratios["simulated"].values()),
         # Why they differ, where they do: whether the machine was the same in the rehearsals and the load point.
         "run_ms_a_face": {"rehearsed": _ms_a_face(rehearsed), "measured": _ms_a_face([own])},

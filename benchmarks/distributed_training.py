@@ -8,7 +8,7 @@ which differences between the others are to be judged.
 
 The first process times steps from the end of one to the end of the next; the first ones of a stage and those after an
 epoch was judged are left out. The time of the message that sums the gradients includes waiting for the slowest process;
-those of batch normalisation are part of the step. On a shared machine compare ratios of one run.
+those of batch normalisation are part of the step. On a shared machine times say nothing: --no-times leaves them out.
 """
 
 import argparse
@@ -103,12 +103,18 @@ def launch(options: argparse.Namespace, count: int, threads: int, output: Path) 
     return {
         "processes": count,
         "threads_each": measured["threads"],
+        **({} if options.no_times else _times(measured)),
+        "accuracy": {f"{row['face_size_px']}px": row["accuracy"]["value"] for row in metrics},
+    }
+
+
+def _times(measured: dict[str, Any]) -> dict[str, Any]:
+    return {
         "milliseconds_a_step": {
             stage: {str(q): round(1e3 * float(np.quantile(seconds, q)), 2) for q in (0.25, 0.5, 0.75)}
             for stage, seconds in measured["steps"].items()
         },
         "milliseconds_of_the_gradients_message": round(1e3 * float(np.median(measured["messages"])), 3),
-        "accuracy": {f"{row['face_size_px']}px": row["accuracy"]["value"] for row in metrics},
     }
 
 
@@ -135,6 +141,7 @@ def main() -> None:
     parser.add_argument("--processes", type=int, nargs="+", default=[1, 2])
     parser.add_argument("--threads", type=int, default=os.cpu_count() or 1, help="of all processes together")
     parser.add_argument("--pieces", type=int, default=1, help="in which each batch is taken")
+    parser.add_argument("--no-times", action="store_true", help="leave times out: others use the machine too")
     parser.add_argument("--output", type=Path, help="JSON file")
     parser.add_argument("--worker", type=Path, help=argparse.SUPPRESS)
     options = parser.parse_args()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -47,6 +47,10 @@ class ServiceTime:
     def linear(cls, fixed_s: float, face_s: float, max_batch: int) -> ServiceTime:
         """Return a time of fixed_s + face_s for each face, without any spread."""
         return cls((0.0, float(max_batch)), (fixed_s, fixed_s + face_s * max_batch))
+
+    def with_run_overhead(self, seconds: float) -> ServiceTime:
+        """Return the times of runs that all take so much longer."""
+        return replace(self, mean_s=tuple(mean_s + seconds for mean_s in self.mean_s))
 
     def means(self, largest: int) -> Array:
         """Return the mean time of a run of 0, 1, ... faces: float64 (largest + 1,)."""

@@ -12,6 +12,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import http.client
+import json
 import os
 import secrets
 import shutil
@@ -22,6 +23,7 @@ import sys
 import time
 import venv
 from collections.abc import Sequence
+from importlib import metadata
 from pathlib import Path
 
 PACKAGES = ("nvidia-pytriton==0.7.0", "onnxruntime>=1.20", "numpy<2")
@@ -62,6 +64,11 @@ def is_prepared(folder: Path = VENV) -> bool:
 def triton_root(folder: Path) -> Path:
     """Return where the package unpacks Triton."""
     return next(folder.glob("lib/python*/site-packages/pytriton")) / "tritonserver"
+
+
+def _installed(folder: Path, package: str) -> str:
+    (found,) = folder.glob(f"lib/python*/site-packages/{package}-*.dist-info")
+    return found.name.removesuffix(".dist-info").removeprefix(f"{package}-")
 
 
 def free_port() -> int:
@@ -170,6 +177,17 @@ class TritonServer:
             return False
         finally:
             connection.close()
+
+    def versions(self) -> dict[str, str]:
+        """Return the versions of the server, of what runs the model in it, and of the package that asks it."""
+        connection = http.client.HTTPConnection("127.0.0.1", self.http_port, timeout=5)
+        try:
+            connection.request("GET", "/v2")
+            triton = str(json.loads(connection.getresponse().read())["version"])
+        finally:
+            connection.close()
+        inside = {name: _installed(self._folder, name) for name in ("onnxruntime", "numpy", "nvidia_pytriton")}
+        return {"triton": triton, **inside, "tritonclient": metadata.version("tritonclient")}
 
     def stop(self) -> None:
         """End it as a service manager does, and wait until its ports are free again."""

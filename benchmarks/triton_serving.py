@@ -6,6 +6,7 @@ It profiles the bundle, exports it with that profile, and starts the server. The
 
 - closed: so many clients, each asking again as soon as it has an answer, here and there;
 - open: requests that come at random (Poisson), at shares of what the closed clients got through, on the server only;
+  the last is half as much again as it can read, and `lost` says what became of the rest;
 - cameras: four edge boxes with a drawn crowd each, 10 frames/s, their faces read here and there;
 - outage: the same, the server killed in the middle and started again.
 
@@ -47,6 +48,9 @@ from fsrfer.runtime.triton.settings import parse_triton
 FRAMES_PER_SECOND = 10
 CLIP_S = 3.0
 PEOPLE = 16
+THREADS = 64  # that ask at random moments
+OVERLOAD = 1.5  # of what can be read
+OVERLOAD_DEADLINE_MS = 200  # short enough that so many threads feel the overload, and do not only wait for each other
 
 Open = Callable[[], ExpressionClassifier]
 
@@ -139,7 +143,7 @@ def opened_at_random(classifier: ExpressionClassifier, faces: int, rate_per_s: f
     """Ask at random moments, whether or not earlier answers are there; waiting for a thread counts as latency."""
     rng, crops, asked = np.random.default_rng(0), crops_of(faces, 0), []
     moments_s = np.cumsum(rng.exponential(1 / rate_per_s, int(rate_per_s * seconds)))
-    with ThreadPoolExecutor(64) as pool:
+    with ThreadPoolExecutor(THREADS) as pool:
         started_s = time.perf_counter()
         for moment_s in moments_s:
             time.sleep(max(started_s + moment_s - time.perf_counter(), 0.0))
@@ -243,7 +247,9 @@ def serving(bundle: Path, options: argparse.Namespace) -> Iterator[tuple[TritonS
         report = profile_bundle(loaded, config)
         profile, repository = Path(folder, "profile.json"), Path(folder, "repository")
         write_json(profile, to_mapping(report))
-        chosen = TritonOptions(precision=precision, latency_budget_ms=options.budget_ms)
+        chosen = TritonOptions(
+            precision=precision, latency_budget_ms=options.budget_ms, queue_limits=options.queue_limits
+        )
         exported = export_repository(loaded, repository, chosen, profile=profile)
         with TritonServer(repository, log=Path(folder, "log"), folder=prepare()) as server:
             yield server, exported.name, to_mapping(exported.plan)
@@ -262,7 +268,7 @@ def measure(options: argparse.Namespace) -> dict:
         def there() -> ExpressionClassifier:
             return open_bundle(bundle, precision=precision, backend=parse_triton(address))
 
-        result: dict = {"plan": plan, "closed": [], "open": [], "cameras": {}}
+        result: dict = {"server": server.versions(), "plan": plan, "closed": [], "open": [], "cameras": {}}
         most = 0.0
         for clients, faces in ((1, 1), (1, 8), (1, 32), (4, 1), (4, 4), (8, 4), (16, 4), (32, 1)):
             row: dict = {"clients": clients, "faces_in_a_request": faces}
@@ -277,11 +283,12 @@ def measure(options: argparse.Namespace) -> dict:
                 most = max(most, row["server"]["faces_per_s"])
             print(row, file=sys.stderr, flush=True)
             result["closed"].append(row)
-        for share in (0.3, 0.6, 0.8):
+        for share in (0.3, 0.6, 0.8, OVERLOAD):
             with ExitStack() as stack:
-                classifier = stack.enter_context(there_with_many(bundle, precision, address))
+                deadline_ms = OVERLOAD_DEADLINE_MS if share == OVERLOAD else options.deadline_ms
+                classifier = stack.enter_context(with_many(bundle, precision, server.grpc_address, model, deadline_ms))
                 batches = Batches(server.grpc_address, model)
-                row = {"share_of_capacity": share, "faces_in_a_request": 4}
+                row = {"share_of_capacity": share, "faces_in_a_request": 4, "deadline_ms": deadline_ms}
                 row |= opened_at_random(classifier, 4, share * most / 4, options.seconds) | batches.row()
             print(row, file=sys.stderr, flush=True)
             result["open"].append(row)
@@ -292,9 +299,10 @@ def measure(options: argparse.Namespace) -> dict:
     return result
 
 
-def there_with_many(bundle: Path, precision: Precision, address: str) -> ExpressionClassifier:
+def with_many(bundle: Path, precision: Precision, host: str, model: str, deadline_ms: int) -> ExpressionClassifier:
     """Open a client that may have many requests under way."""
-    return open_bundle(bundle, precision=precision, backend=parse_triton(f"{address}&in_flight=64"))
+    address = f"triton://{host}/{model}#deadline_ms={deadline_ms}&in_flight={THREADS}"
+    return open_bundle(bundle, precision=precision, backend=parse_triton(address))
 
 
 def main() -> None:
@@ -304,6 +312,7 @@ def main() -> None:
     parser.add_argument("--precision", default="int8", choices=("fp32", "int8"))
     parser.add_argument("--threads", type=int, default=max(int(read_processor().usable_cores), 1))
     parser.add_argument("--budget-ms", type=float, default=500.0, help="latency budget of the export")
+    parser.add_argument("--queue-limits", action="store_true", help="let the server reject; see docs/triton.md")
     parser.add_argument("--deadline-ms", type=int, default=2000)
     parser.add_argument("--seconds", type=float, default=10.0, help="time of each row")
     parser.add_argument("--output", type=Path)

@@ -22,7 +22,7 @@ def deepstream(
     ] = 12.0,
     batch: Annotated[int, typer.Option(min=1, help="Most faces in one inference.")] = 16,
     precision: Annotated[Precision, typer.Option(help="Arithmetic of the engine, fp32 or fp16.")] = Precision.FP16,
-    min_face: Annotated[int, typer.Option(min=1, help="Smallest width and height that is read, in pixels.")] = 8,
+    min_face: Annotated[int, typer.Option(min=1, help="Smallest side of a box that is read, in pixels.")] = 8,
     threshold: Annotated[float, typer.Option(min=0.0, help="Probability below which a face gets no label.")] = 0.0,
     detector_id: Annotated[int, typer.Option(min=0, help="gie-unique-id of your face detector.")] = 1,
     face_class: Annotated[int, typer.Option(min=0, help="Class that it gives to faces.")] = 0,

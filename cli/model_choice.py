@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ..core.errors import UsageError
@@ -51,6 +51,7 @@ class ModelChoice:
         threads: int | None = None,
         max_batch: int = 64,
         abstain_below: float = 0.0,
+        keep_trying: bool = False,
     ) -> ModelChoice:
         """Understand the options.
 
@@ -63,12 +64,15 @@ class ModelChoice:
             threads: See the attributes.
             max_batch: See the attributes.
             abstain_below: See the attributes.
+            keep_trying: Begin although no Triton server answers.
 
         Raises:
             UsageError: The backend is neither a library nor an address of Triton, others are for this machine, or a
                 processor would compute in another number format than was asked for.
         """
         used = _parse_backend(backend, provider, engine=engine)
+        if isinstance(used, TritonSettings):
+            used = replace(used, keep_trying=keep_trying)
         if used is Backend.ONNXRUNTIME and provider is Provider.CPU and precision in _OF_GPUS:
             raise UsageError(
                 f"processors do not compute in {precision.value}",

@@ -90,6 +90,7 @@ def run(
         threads=threads,
         max_batch=max_batch,
         abstain_below=abstain_below,
+        keep_trying=keep_trying,
     )
     used_shard = None if shard is None else Shard.parse(shard)
     specs = read_sources(sources, keep_trying=keep_trying, shard=used_shard)

@@ -157,7 +157,10 @@ MaxStaleness = Annotated[
     typer.Option(min=0.001, help="Drop live frames that are older than so many seconds at their turn."),
 ]
 KeepTrying = Annotated[
-    bool, typer.Option("--keep-trying", help="Never give up on a camera that does not answer at the start.")
+    bool,
+    typer.Option(
+        "--keep-trying", help="Never give up on a camera, nor on Triton servers, that do not answer at the start."
+    ),
 ]
 UsedLogFormat = Annotated[LogFormat, typer.Option("--log-format", help="Form of log records on stderr.")]
 Trace = Annotated[

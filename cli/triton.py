@@ -27,14 +27,20 @@ def triton(
     threads: Annotated[
         int | None, typer.Option(help="Threads of each copy on a CPU.  [default: the profile's, or one a core]")
     ] = None,
-    latency_budget_ms: Annotated[float, typer.Option(help="Longest time that a request may take on the server.")] = 500,
+    latency_budget_ms: Annotated[
+        float | None,
+        typer.Option(help="Longest time on the server; for --profile and --queue-limits.  [default: 500]"),
+    ] = None,
     profile: Annotated[
         Path | None,
-        typer.Option(help="JSON file of `fsrfer-profile` from the serving machine: queue delay and limits follow."),
+        typer.Option(
+            help="JSON file from the serving machine, of `fsrfer-profile`, or for tensorrt of `fsrfer-profile engine`: "
+            "largest batch and queue delay follow, and with --queue-limits these."
+        ),
     ] = None,
     queue_delay_us: Annotated[
         int | None,
-        typer.Option(help="Longest wait for company in microseconds.  [default: from the profile; none without]"),
+        typer.Option(help="Longest wait for company in microseconds.  [default: by the profile; none without]"),
     ] = None,
     queue_limits: Annotated[
         bool,

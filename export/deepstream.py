@@ -40,7 +40,7 @@ class DeepStreamOptions:
         face_size_px: Native face size that the model is told for every face; ``nvinfer`` does not tell it.
         batch: Most faces in one inference.
         precision: Arithmetic of the engine that ``nvinfer`` builds: FP32 or FP16.
-        min_face_px: Objects that are smaller in width or height are not read.
+        min_face_px: Faces whose box, as the detector gives it, is smaller in width or height are not read.
         threshold: Probability below which a face gets no label, 0 to 1.
         detector_id: ``gie-unique-id`` of the face detector.
         face_class: Class that it gives to faces.
@@ -153,6 +153,7 @@ def _texts(manifest: BundleManifest, options: DeepStreamOptions) -> Mapping[str,
         "margin": f"{manifest.preprocess.crop_margin:g}",
         "batch": str(options.batch),
         "face_size": f"{options.face_size_px:g}",
+        "min_face": str(options.min_face_px),
         "detector_id": str(options.detector_id),
         "face_class": str(options.face_class),
         "classifier_id": str(options.classifier_id),

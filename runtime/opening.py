@@ -70,13 +70,14 @@ def open_bundle(
             version of ONNX Runtime, instead of optimising the graph anew at every start.
 
     The classifier tests itself on the bundle's golden vectors when it is entered, and raises CheckFailedError instead
-    of serving wrong answers.
+    of serving wrong answers. Triton servers are tested one by one, whenever one joins or comes back; one that fails is
+    not asked.
 
     Raises:
         BundleError: There is no bundle, or it has no graph of this precision; the message says how to make it.
         EngineCompatibilityError: There is no engine for this machine, or it was built from another graph.
         BackendUnavailableError: The provider is not there.
-        InferenceLostError: No Triton server answers.
+        InferenceLostError: No Triton server answers, or none gives the answers of this bundle.
         EngineBuildError: ONNX Runtime cannot load the graph.
         InputSpecError: An option is out of range.
     """
@@ -104,14 +105,19 @@ def open_bundle(
 def _open_triton(
     bundle: ModelBundle, settings: TritonSettings, precision: Precision, max_batch: int, abstain_below: float
 ) -> ExpressionClassifier:
-    self_test = self_test_of(bundle, precision, settings.name)
-    runner = TritonRunner(settings, bundle.manifest, precision)
+    golden = _golden_of(bundle)
+    runner = TritonRunner(settings, bundle.manifest, precision, golden)
+
+    def check_preprocessing(classifier: ExpressionClassifier) -> None:  # the runner tests each server by itself
+        if golden is not None:
+            golden.check_preprocessing(classifier.manifest.preprocess)
+
     return ExpressionClassifier(
         runner,
         bundle.manifest,
-        max_batch=min(max_batch, runner.max_batch),
+        max_batch=min(max_batch, runner.max_batch or max_batch),
         abstain_below=abstain_below,
-        self_test=self_test,
+        self_test=check_preprocessing,
         model_sha256=runner.model_sha256,
     )
 
@@ -192,16 +198,22 @@ def self_test_of(bundle: ModelBundle, precision: Precision, name: str) -> Callab
     Raises:
         BundleError: The golden vectors are damaged.
     """
-    if not bundle.has(ArtifactKind.GOLDEN):
-        _logger.info("%s has no golden vectors: no self-test. Next: fsrfer-export onnx", bundle.path)
+    golden = _golden_of(bundle)
+    if golden is None:
         return None
-    golden = GoldenVectors.read(bundle.artifact_path(ArtifactKind.GOLDEN))
 
     def self_test(classifier: ExpressionClassifier) -> None:
         golden.check_preprocessing(classifier.manifest.preprocess)
         golden.check_logits(classifier.logits, precision, name)
 
     return self_test
+
+
+def _golden_of(bundle: ModelBundle) -> GoldenVectors | None:
+    if not bundle.has(ArtifactKind.GOLDEN):
+        _logger.info("%s has no golden vectors: no self-test. Next: fsrfer-export onnx", bundle.path)
+        return None
+    return GoldenVectors.read(bundle.artifact_path(ArtifactKind.GOLDEN))
 
 
 def _engine(bundle: ModelBundle, precision: Precision) -> tuple[Path, str]:

@@ -23,7 +23,7 @@ class LossReason(str, Enum):
     """The answer did not come in time."""
 
     OTHER_MODEL = "other-model"
-    """The server serves another model by now."""
+    """The server serves another model by now, or fails the self-test of the bundle."""
 
     REFUSED = "refused"
     """The server does not take the request: rights, or a defect."""

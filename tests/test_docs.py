@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import json
+import os
 import re
 import shlex
+import shutil
 import subprocess
 import sys
+import time
+from collections import Counter
 from functools import cache
 from pathlib import Path
 
@@ -43,8 +48,6 @@ def help_of(script: str, *words: str) -> tuple[int, str]:
 
 
 def _wide_terminal() -> dict[str, str]:
-    import os
-
     return {**os.environ, "COLUMNS": "200"}
 
 
@@ -86,10 +89,59 @@ def test_the_readme_names_the_two_commands():
 
 
 def test_the_readmes_accuracies_are_those_of_the_shipped_model():
-    import json
-
     metrics = json.loads((ROOT / "runtime" / "bundles" / "edge" / "bundle.json").read_text())["metrics"]
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
     for key in ("test", "test_realistic"):
         shown = " | ".join(f"{100 * row['accuracy']['value']:.2f} %" for row in metrics[key]["sizes"])
         assert shown in readme
+
+
+def readme_step(number: int) -> list[list[str]]:
+    """The commands of a numbered step of the README, as words and without comments."""
+    readme = (ROOT / "README.md").read_text(encoding="utf-8").replace("\\\n", " ")
+    step = readme.partition(f"\n# {number}. ")[2].partition(f"\n# {number + 1}. ")[0]
+    return [words for line in step.splitlines()[1:] if (words := without_comment(line))]
+
+
+@pytest.mark.slow
+def test_the_readme_starts_a_server_and_reads_four_sources_by_it(triton_server, tmp_path):
+    """Step 6 as it stands, but for its ports: 8001 may be somebody else's here."""
+    grpc_port, http_port, metrics_port = (triton_server.free_port() for _ in range(3))
+    ports = ["--grpc-port", grpc_port, "--http-port", http_port, "--metrics-port", metrics_port]
+    shutil.copytree(ROOT / "examples", tmp_path / "examples")
+    for name in ("benchmarks", ".venv-triton"):
+        (tmp_path / name).symlink_to(ROOT / name)
+    place = {
+        "cwd": tmp_path,
+        "env": {**os.environ, "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"},
+        "text": True,
+    }
+    commands = [words for words in readme_step(6) if "my-bundle" not in words]
+    (start,) = [words for words in commands if words[0] == "python"]
+    server = None
+    try:
+        for words in commands:
+            if words is start:
+                log = tmp_path / "log"
+                with log.open("w") as file:
+                    server = subprocess.Popen([*words, *map(str, ports)], stderr=file, **place)
+                while "ready: " not in log.read_text(errors="replace"):
+                    assert server.poll() is None, log.read_text(errors="replace")
+                    time.sleep(0.1)
+                continue
+            used = [word.replace(":8001/", f":{grpc_port}/") for word in words]
+            done = subprocess.run(used, capture_output=True, check=False, timeout=240, **place)
+            assert done.returncode == 0, done.stderr
+    finally:
+        if server is not None:
+            server.terminate()
+            server.wait(30)
+    assert words[0] == "fsrfer-run"
+    frames = [json.loads(line) for line in done.stdout.splitlines()]
+    counts = Counter(frame["source"] for frame in frames)
+    assert set(counts) == {"north", "east", "south", "west"}
+    assert len(set(counts.values())) == 1
+    assert sum(len(frame["faces"]) for frame in frames) > 1000
+    assert f"on triton://127.0.0.1:{grpc_port}/fsrfer-edge" in done.stderr
+    assert "readings by the model" in done.stderr
+    assert "were not read" not in done.stderr

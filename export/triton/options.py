@@ -11,6 +11,7 @@ from ...core.options import Precision
 
 _MAX_BATCH = 4096
 _LONGEST_MS = 60_000.0
+_BUDGET_MS = 500.0
 
 
 class TritonBackend(str, Enum):
@@ -44,8 +45,9 @@ class TritonOptions:
         max_batch: Most faces in one run; the largest batch of an engine counts where that is smaller.
         instances: Copies of the model that run side by side, on each GPU or on the CPU.
         threads: Threads of each instance on a CPU; None for one a physical core.
-        latency_budget_ms: Longest time that a request may take on the server, in milliseconds, which what a profile
-            says is weighed against.
+        latency_budget_ms: Longest time that a request may take on the server, in milliseconds: batches follow from
+            it with a profile, and limits of the queue with or without one. None for 500. Where it is for neither, it is
+            refused.
         queue_limits: Let the server reject what waits for too long, and what comes while too much waits. Off, because
             releases of Triton before core#509 (July 2026; 2.51 among them) now and then leave requests in a limited
             queue for half a second; clients bound the queue by their deadlines.
@@ -62,9 +64,14 @@ class TritonOptions:
     max_batch: int = 64
     instances: int = 1
     threads: int | None = None
-    latency_budget_ms: float = 500.0
+    latency_budget_ms: float | None = None
     queue_limits: bool = False
     queue_delay_us: int | None = None
+
+    @property
+    def budget_ms(self) -> float:
+        """The latency budget in milliseconds, given or not."""
+        return _BUDGET_MS if self.latency_budget_ms is None else self.latency_budget_ms
 
     def __post_init__(self) -> None:
         if self.precision not in _PRECISIONS[self.backend]:
@@ -85,12 +92,12 @@ class TritonOptions:
             1 <= self.max_batch <= _MAX_BATCH
             and 1 <= self.instances <= 64
             and 1 <= threads <= 1024
-            and 1.0 <= self.latency_budget_ms <= _LONGEST_MS
-            and 0 <= delay_us <= 1000 * self.latency_budget_ms
+            and 1.0 <= self.budget_ms <= _LONGEST_MS
+            and 0 <= delay_us <= 1000 * (self.latency_budget_ms or _LONGEST_MS)
         ):
             raise UsageError(
                 "impossible way to serve",
                 expected=f"--max-batch to {_MAX_BATCH}, --instances to 64, --threads to 1024, --latency-budget-ms "
-                f"from 1 to {_LONGEST_MS:g}, --queue-delay-us within the latency budget",
-                found=f"{self.max_batch}, {self.instances}, {threads}, {self.latency_budget_ms:g}, {delay_us}",
+                f"from 1 to {_LONGEST_MS:g}, --queue-delay-us within the latency budget, where there is one",
+                found=f"{self.max_batch}, {self.instances}, {threads}, {self.budget_ms:g}, {delay_us}",
             )

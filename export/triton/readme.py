@@ -6,6 +6,7 @@ from ...runtime.engine_record import EngineRecord
 from .batching import BatchingPlan
 from .config import ENGINE_CACHE
 from .options import TritonBackend, TritonOptions
+from .releases import onnx_release, tensorrt_release
 from .served_model import ServedModel
 
 
@@ -38,14 +39,15 @@ writes it anew where something is to change. Labels: {facts.labels.replace(",", 
 {tensors}
 
 Faces are crops after `fsrfer.core.preprocess`, uint8: the graph normalises them itself. Preprocessing stays with the
-client, because what it makes is smaller than what it takes and must be the same as in training. `labels.txt` names
-the columns of the outputs. Logits are uncalibrated; the client divides them by the temperature of its bundle.
+client: it must be the same code as in training, and crops of one size are what Triton can join. `labels.txt` names the
+columns of the outputs. Logits are uncalibrated; the client divides them by the temperature of its bundle.
 
 ```
 fsrfer-run cameras.toml --bundle BUNDLE --precision {facts.precision} --backend triton://HOST:8001/{name}
 ```
 
-The client refuses a server whose `fsrfer.*` parameters are not those of its bundle.
+The client refuses a server whose `fsrfer.*` parameters are not those of its bundle, or which gives other logits for the
+golden vectors of the bundle.
 
 ## Batches
 
@@ -89,13 +91,17 @@ def _needs(model: ServedModel, options: TritonOptions) -> str:
 
 `1/model.py` runs `1/model.onnx` on the CPU ({_identity(model)}), and refuses another file."""
     if options.backend is TritonBackend.ONNXRUNTIME:
+        release = onnx_release(model.opset, model.ir_version)
         return f"""## Needs
 
-- Triton with its ONNX Runtime backend, of a release whose ONNX Runtime was built with TensorRT (NVIDIA's containers
-  are), and an NVIDIA GPU. **Never executed where fsrfer is developed**: there is no GPU. The configuration was checked
-  by a real server up to the loading of the backend.
-- A folder that stays, mounted at `{ENGINE_CACHE}`: engines are compiled when the model is
-  first loaded, which takes minutes, and kept there. They are of one GPU and one version of TensorRT.
+- Triton with its ONNX Runtime backend, built with TensorRT as in NVIDIA's containers:
+  {release}. The graph has operator
+  set {model.opset} and IR version {model.ir_version}.
+- An NVIDIA GPU. **Never executed where fsrfer is developed**: there is no GPU. The configuration was checked by a real
+  server up to the loading of the backend.
+- A folder at `{ENGINE_CACHE}` that can be written. Engines are compiled when the model is first
+  loaded, which takes minutes, and kept there: where it goes with the container, every start compiles anew. They are of
+  one kind of GPU and one version of TensorRT.
 
 `1/model.onnx` is {_identity(model)}.{_int8_note(model)}"""
     if model.record is None:
@@ -122,10 +128,11 @@ def _engine_needs(record: EngineRecord, model: ServedModel) -> str:
         if compatible
         else f"TensorRT {record.library_version}, exactly: an engine is of the version that built it"
     )
+    release = tensorrt_release(record.library_version, is_compatible=compatible)
     return f"""## Needs
 
-- A release of Triton with {version}. NVIDIA's support matrix of its containers says which release that is;
-  `dpkg --list | grep nvinfer` in the container tells it too.
+- A release of Triton with {version}. Container: {release};
+  `dpkg --list | grep nvinfer` in it tells its TensorRT.
 - A GPU of compute capability {", ".join(record.compute_capabilities) or "unknown"} on {record.platform}; the engine
   was built for {record.device}.
 - **Never executed where fsrfer is developed**: there is no GPU. The configuration was checked by a real server up to

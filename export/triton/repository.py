@@ -56,7 +56,8 @@ def export_repository(
         bundle: The bundle.
         repository: Folder of the repository; made when absent, other models in it stay.
         options: How it is to be served; None for the defaults.
-        profile: What ``fsrfer-profile BUNDLE --json FILE`` wrote; None for none.
+        profile: What ``fsrfer-profile BUNDLE --json FILE`` or ``fsrfer-profile engine BUNDLE --json FILE`` wrote on the
+            serving machine; None for none.
 
     Raises:
         BundleError: The bundle has no such graph or engine.

@@ -35,6 +35,8 @@ class ServedModel:
         facts: What identifies it.
         inputs: Its inputs, batch axis first.
         outputs: Its outputs, batch axis first.
+        opset: Operator set of the graph.
+        ir_version: Version of the graph's file format.
         max_batch: Largest batch.
         record: What an engine was built on; None for a graph.
     """
@@ -43,6 +45,8 @@ class ServedModel:
     facts: ModelFacts
     inputs: tuple[TensorSpec, ...]
     outputs: tuple[TensorSpec, ...]
+    opset: int
+    ir_version: int
     max_batch: int
     record: EngineRecord | None = None
 
@@ -68,16 +72,16 @@ def served_model(bundle: ModelBundle, options: TritonOptions) -> ServedModel:
         kind = artifact_for(options.precision, _PROVIDERS[options.backend].names)
         path = graph = bundle.artifact_path(kind)
         record, sha256, max_batch = None, bundle.manifest.artifacts[kind.value].sha256, options.max_batch
-    inputs, outputs = graph_tensors(graph)
+    model = import_onnx().load(graph, load_external_data=False)
+    inputs, outputs = _tensors_of(model)
     _check_tensors(bundle, graph, inputs, outputs)
+    opset = next(entry.version for entry in model.opset_import if entry.domain == "")
     facts = facts_of(bundle.manifest, options.precision, kind.value, sha256)
-    return ServedModel(path, facts, inputs, outputs, max_batch, record)
+    return ServedModel(path, facts, inputs, outputs, opset, model.ir_version, max_batch, record)
 
 
-def graph_tensors(path: Path) -> tuple[tuple[TensorSpec, ...], tuple[TensorSpec, ...]]:
-    """Return inputs and outputs of an ONNX graph."""
-    onnx = import_onnx()
-    graph = onnx.load(path, load_external_data=False).graph
+def _tensors_of(model: Any) -> tuple[tuple[TensorSpec, ...], tuple[TensorSpec, ...]]:
+    onnx, graph = import_onnx(), model.graph
     constants = {tensor.name for tensor in graph.initializer}
     inputs = tuple(_spec(onnx, info) for info in graph.input if info.name not in constants)
     return inputs, tuple(_spec(onnx, info) for info in graph.output)

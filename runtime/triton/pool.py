@@ -25,7 +25,11 @@ _WATCH_S = 2.0  # how often a server that answers is asked whether it still serv
 _RENEW_AFTER = 3  # probes without an answer, after which the connection is made anew
 _BACK_TO_LIFE = ReconnectPolicy(first_delay_s=0.1, max_delay_s=1.0)
 _SAY_EVERY_S = 30.0
+_SAY_AWAY = "faces are not read by %s until it is back: %s"
 _AWAY = (LossReason.UNAVAILABLE, LossReason.DEADLINE, LossReason.OTHER_MODEL)
+_FINAL = (LossReason.OTHER_MODEL, LossReason.REFUSED)  # at the start: waiting would not mend it
+
+Verify = Callable[[TritonClient, ServerModel | None], ServerModel]
 
 
 @dataclass(eq=False)
@@ -60,11 +64,12 @@ class EndpointPool:
 
     Args:
         clients: The servers.
-        verify: Says what a server serves; raises InferenceLostError where it is away, and another
-            BackendUnavailableError where it serves something else.
+        verify: Says what a server serves, given what it was found to serve before; None where it is new or was away.
+            Raises InferenceLostError where it is away, and another BackendUnavailableError where it serves something
+            else.
     """
 
-    def __init__(self, clients: Sequence[TritonClient], verify: Callable[[TritonClient], ServerModel]) -> None:
+    def __init__(self, clients: Sequence[TritonClient], verify: Verify) -> None:
         self._endpoints = [Endpoint(client) for client in clients]
         self._verify = verify
         self._lock = threading.Lock()
@@ -74,18 +79,19 @@ class EndpointPool:
         self._threads: list[threading.Thread] = []
 
     @property
-    def max_batch(self) -> int:
-        """Most faces in one request to any of the servers that were found."""
-        return min((one.model.max_batch for one in self._endpoints if one.model is not None), default=1)
+    def max_batch(self) -> int | None:
+        """Most faces in one request to any of the servers that were found; None before one was."""
+        return min((one.model.max_batch for one in self._endpoints if one.model is not None), default=None)
 
-    def connect(self, budget_s: float) -> None:
-        """Look for the servers; one of them is enough to begin with.
+    def connect(self, budget_s: float, *, is_needed: bool = True) -> None:
+        """Look for the servers; one of them is enough to begin with, and the others are left out until they are right.
 
         Args:
             budget_s: How long to try.
+            is_needed: Raise where none is there in time; else begin without.
 
         Raises:
-            BackendUnavailableError: None is there in time, or one serves another model.
+            BackendUnavailableError: All serve another model or refuse us, or none is there in time.
         """
         give_up_s = time.monotonic() + budget_s
         while True:
@@ -93,16 +99,20 @@ class EndpointPool:
                 if endpoint.model is None:
                     self._look(endpoint)
             problems = [endpoint.problem for endpoint in self._endpoints if endpoint.problem is not None]
-            for problem in problems:
-                if problem.reason in (LossReason.OTHER_MODEL, LossReason.REFUSED):
-                    raise problem  # waiting would not mend it
+            final = [problem for problem in problems if problem.reason in _FINAL]
             if len(problems) < len(self._endpoints):
                 break
+            if len(final) == len(self._endpoints):
+                raise final[0]
             if time.monotonic() >= give_up_s:
-                raise problems[0]
+                if is_needed:
+                    raise (final or problems)[0]
+                break
             self._closing.wait(_BACK_TO_LIFE.first_delay_s)
-        for problem in problems:
-            _LOGGER.warning("%s", problem)
+        for endpoint in self._endpoints:
+            if endpoint.problem is not None:
+                endpoint.said_at_s, endpoint.was_said = time.monotonic(), True
+                _LOGGER.warning(_SAY_AWAY, endpoint.client.name, endpoint.problem)
 
     def choose(self, tried: Sequence[Endpoint] = ()) -> Endpoint | None:
         """Return the server whose turn it is.
@@ -171,8 +181,9 @@ class EndpointPool:
                 self._look(endpoint)
 
     def _look(self, endpoint: Endpoint) -> None:
+        known = endpoint.model if endpoint.problem is None else None
         try:
-            model = self._verify(endpoint.client)
+            model = self._verify(endpoint.client, known)
         except InferenceLostError as problem:
             if self._closing.is_set():
                 return
@@ -201,7 +212,7 @@ class EndpointPool:
             if says:
                 endpoint.said_at_s, endpoint.was_said = now_s, True
         if says:
-            _LOGGER.warning("faces are not read by %s until it is back: %s", endpoint.client.name, problem)
+            _LOGGER.warning(_SAY_AWAY, endpoint.client.name, problem)
 
     def _set_present(self, endpoint: Endpoint, model: ServerModel) -> None:
         with self._lock:

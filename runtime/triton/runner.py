@@ -13,7 +13,8 @@ from types import TracebackType
 import numpy as np
 
 from ...core.bundle import BundleManifest
-from ...core.errors import BackendUnavailableError, InputSpecError
+from ...core.errors import BackendUnavailableError, CheckFailedError, InputSpecError
+from ...core.golden import GoldenVectors
 from ...core.options import Precision
 from ..remote import InferenceLostError, LossReason
 from ..runner import Array, TensorSpec, check_feed, specs_by_name
@@ -25,6 +26,7 @@ from .settings import TritonSettings
 _CONNECT_S = 5.0
 _PATIENT_DEADLINES = 10.0  # a recording gives a slow server so many times the deadline of a live picture
 _BLINK_S = 0.3  # a connection that was reset is there again by then, or its server is away for longer
+_FAIR_SHARE = 0.5  # of the deadline; a server that had less of it may be well and yet be late
 
 _Ask = Callable[[Mapping[str, Array]], Array]
 
@@ -33,31 +35,39 @@ class TritonRunner:
     """Runs the model of a bundle on Triton servers; see :class:`~fsrfer.runtime.remote.RemoteRunner`.
 
     The servers are looked for at once, and must serve the very model that the bundle names: labels, number format,
-    hash of the graph, preprocessing, names and shapes of the tensors. While it is entered, threads look after them.
+    hash of the graph, preprocessing, names and shapes of the tensors. Each time that one joins or comes back, it must
+    give the logits that the bundle records for its golden vectors. While it is entered, threads look after the servers.
 
     Args:
         settings: The servers, and how to ask them.
         manifest: The bundle's description.
         precision: Number format that is wanted.
+        golden: The bundle's golden vectors; None where it has none.
 
     Raises:
         MissingDependencyError: ``tritonclient`` is not installed.
-        InferenceLostError: No server answers.
-        BackendUnavailableError: A server serves another model.
+        InferenceLostError: No server answers, and the settings do not say to keep trying; or all serve another model.
     """
 
-    def __init__(self, settings: TritonSettings, manifest: BundleManifest, precision: Precision) -> None:
+    def __init__(
+        self,
+        settings: TritonSettings,
+        manifest: BundleManifest,
+        precision: Precision,
+        golden: GoldenVectors | None = None,
+    ) -> None:
         self._settings = settings
         self._manifest = manifest
         self._precision = precision
-        self._model_sha256 = ""
+        self._golden = golden
+        self._model_sha256: str | None = None
         self._inputs, self._outputs = _specs(manifest)
         self._rng = np.random.default_rng()
         self._closing = threading.Event()
         self._executor: ThreadPoolExecutor | None = None
         self._pool = EndpointPool([TritonClient(one, settings) for one in settings.endpoints], self._verify)
         try:
-            self._pool.connect(_CONNECT_S)
+            self._pool.connect(_CONNECT_S, is_needed=not settings.keep_trying)
         except BackendUnavailableError:
             self._pool.close()
             raise
@@ -78,13 +88,13 @@ class TritonRunner:
         return True
 
     @property
-    def max_batch(self) -> int:
-        """Most faces in one request; larger batches are split."""
+    def max_batch(self) -> int | None:
+        """Most faces in one request, larger batches are split; None before a server was found."""
         return self._pool.max_batch
 
     @property
-    def model_sha256(self) -> str:
-        """Hash of the file that is served."""
+    def model_sha256(self) -> str | None:
+        """Hash of the file that is served; None before a server was found."""
         return self._model_sha256
 
     def infer(self, feed: Mapping[str, Array]) -> dict[str, Array]:
@@ -134,7 +144,7 @@ class TritonRunner:
         try:
             for feed in feeds:
                 self._check(feed)
-                under_way.append([self._executor.submit(ask, part) for part in self._parts(feed)])
+                under_way.append([self._executor.submit(ask, part) for part in _parts(feed, self.max_batch)])
                 if len(under_way) >= self._settings.in_flight:
                     yield self._collect(under_way.popleft())
             while under_way:
@@ -152,12 +162,6 @@ class TritonRunner:
                 expected="as many rows in each",
                 found=", ".join(f"{name}: {len(array)}" for name, array in feed.items()),
             )
-
-    def _parts(self, feed: Mapping[str, Array]) -> list[dict[str, Array]]:
-        # Where the graph has no axis but that of the batch, Triton wants another one.
-        wire = {name: array if array.ndim > 1 else array[:, None] for name, array in feed.items()}
-        rows, most = len(next(iter(feed.values()))), max(self.max_batch, 1)
-        return [{name: array[start : start + most] for name, array in wire.items()} for start in range(0, rows, most)]
 
     def _collect(self, parts: list[Future[Array]]) -> dict[str, Array] | InferenceLostError:
         name = self._manifest.graph.logits_output
@@ -205,10 +209,12 @@ class TritonRunner:
         try:
             return endpoint.client.infer(feed, self._manifest.graph.logits_output, timeout_s, version)
         except InferenceLostError as problem:
-            self._pool.note(endpoint, problem)
+            had_little = timeout_s < _FAIR_SHARE * self._settings.deadline_s
+            if not (had_little and problem.reason is LossReason.DEADLINE):
+                self._pool.note(endpoint, problem)
             return problem
 
-    def _verify(self, client: TritonClient) -> ServerModel:
+    def _verify(self, client: TritonClient, known: ServerModel | None) -> ServerModel:
         model = client.describe(PROBE_S)
         where = f"{self._settings.model} on {client.name}"
         facts = ModelFacts.from_parameters(model.parameters, where)
@@ -222,8 +228,29 @@ class TritonRunner:
                 found=f"{found}, batches of {model.max_batch}",
                 fix=EXPORT_COMMAND,
             )
+        if model != known:
+            self._self_test(client, model, where)
         self._model_sha256 = facts.model_sha256
         return model
+
+    def _self_test(self, client: TritonClient, model: ServerModel, where: str) -> None:
+        if self._golden is None:
+            return
+        graph, timeout_s = self._manifest.graph, max(PROBE_S, self._settings.deadline_s)
+
+        def logits(faces: Array, face_size_px: Array) -> Array:
+            feed = {graph.faces_input: faces}
+            if graph.face_size_input is not None:
+                feed[graph.face_size_input] = face_size_px
+            parts = _parts(feed, model.max_batch)
+            return np.concatenate([client.infer(one, graph.logits_output, timeout_s, model.version) for one in parts])
+
+        try:
+            self._golden.check_logits(logits, self._precision, where)
+        except CheckFailedError as problem:
+            raise BackendUnavailableError(
+                problem.message, expected=problem.expected, found=problem.found, fix=problem.fix
+            ) from problem
 
     def __enter__(self) -> TritonRunner:
         workers = self._settings.in_flight
@@ -238,6 +265,13 @@ class TritonRunner:
         if self._executor is not None:
             self._executor.shutdown(cancel_futures=True)
         self._pool.close()
+
+
+def _parts(feed: Mapping[str, Array], most: int | None) -> list[dict[str, Array]]:
+    # Where the graph has no axis but that of the batch, Triton wants another one.
+    wire = {name: array if array.ndim > 1 else array[:, None] for name, array in feed.items()}
+    rows, step = len(next(iter(feed.values()))), most or 1
+    return [{name: array[start : start + step] for name, array in wire.items()} for start in range(0, rows, step)]
 
 
 def _may_pass(problem: InferenceLostError, is_patient: bool) -> bool:

@@ -34,6 +34,7 @@ class TritonSettings:
         deadline_s: Longest time that the faces of a live picture are waited for.
         outage_s: Longest time that a recording waits for a server that is away.
         in_flight: Requests that may be under way at the same time.
+        keep_trying: Begin although no server answers, and look for them from then on.
         retry: Waits between attempts.
     """
 
@@ -47,6 +48,7 @@ class TritonSettings:
     deadline_s: float = 1.0
     outage_s: float = 30.0
     in_flight: int = 8
+    keep_trying: bool = False
     retry: ReconnectPolicy = field(default_factory=lambda: ReconnectPolicy(first_delay_s=0.05, max_delay_s=1.0))
 
     @property

@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import cv2
+import numpy as np
 import pytest
 
 SCRIPT = Path(__file__).parents[2] / "benchmarks" / "fleet_simulation.py"
@@ -32,6 +33,20 @@ def test_a_sweep_is_printed_kept_and_drawn(tmp_path):
     assert width > height > 100
 
 
+def test_what_a_server_adds_to_a_run_is_what_was_measured(benchmark_module):
+    simulation, times = (benchmark_module(name) for name in ("fleet_simulation", "service_times"))
+    service = times.from_profile(simulation.PROFILE, "int8", 1)
+    points = json.loads((simulation.PROFILE.parent / "fleet_validation.json").read_text())["points"]
+    added_ms = [
+        point["run_ms_a_face"]["rehearsed"] * batch - 1e3 * np.interp(batch, range(65), service.means(64))
+        for point in points
+        for batch in [point["measured"]["mean_batch_faces"]]
+    ]
+    assert min(added_ms) <= simulation.RUN_OVERHEAD_MS <= max(added_ms)
+    longer = service.with_run_overhead(simulation.RUN_OVERHEAD_MS / 1e3)
+    assert 1e3 * (longer.means(64) - service.means(64)) == pytest.approx([simulation.RUN_OVERHEAD_MS] * 65)
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("policy", [(), ("--max-queue", 512)], ids=["no policy", "policy"])
 def test_the_real_server_is_measured_and_simulated(triton_server, tmp_path, policy):
@@ -42,9 +57,14 @@ def test_the_real_server_is_measured_and_simulated(triton_server, tmp_path, poli
     assert done.returncode in (0, 3), done.stderr
     result = json.loads(kept.read_text())
     assert (done.returncode == 0) == result["agrees"]
+    assert result["server"]["triton"] == "2.51.0"
+    assert set(result["server"]) > {"onnxruntime", "tritonclient"}
+    assert result["run_overhead_ms"] > 0.0
     assert [point["share_of_capacity"] for point in result["points"]] == [0.3, 0.6, 0.8]
     for point in result["points"]:
         assert point["failures"] == {}
+        fed = {f"{name}_over_measured" for name in ("simulated", "replayed", "profiled", "profiled_with_run_overhead")}
+        assert fed <= set(point)
         for figures in (point["measured"], point["simulated"]):
             assert 1.0 <= figures["mean_batch_requests"] <= figures["mean_batch_faces"] <= 32.0
             assert 0.0 < figures["p50_ms"] <= figures["p99_ms"]

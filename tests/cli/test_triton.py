@@ -11,6 +11,9 @@ import cv2
 import numpy as np
 import pytest
 
+from fsrfer.cli.model_choice import ModelChoice
+from fsrfer.core.options import Precision, Provider
+
 
 def run(command, *words):
     code = f"from fsrfer.cli.main import {command} as command; command()"
@@ -42,7 +45,7 @@ def faces(tmp_path_factory):
 @pytest.fixture(scope="module")
 def repository(bundle, tmp_path_factory):
     folder = tmp_path_factory.mktemp("served") / "repository"
-    done = run("export", "triton", bundle.path, "--out", folder, "--latency-budget-ms", 60000, "--json")
+    done = run("export", "triton", bundle.path, "--out", folder, "--json")
     assert done.returncode == 0, done.stderr
     exported = json.loads(done.stdout)
     assert exported["name"] == "tiny"
@@ -68,6 +71,7 @@ def test_a_profile_is_measured_and_taken(bundle, tmp_path):
         (("--precision", "int8"), 1, "Next: fsrfer-calibrate int8"),
         (("--profile", "absent.json"), 2, "absent.json is no profile"),
         (("--name", "a/b"), 2, "impossible name"),
+        (("--latency-budget-ms", 200), 2, "from the latency budget alone"),
     ],
 )
 def test_what_cannot_be_exported_is_one_line(bundle, tmp_path, words, code, said):
@@ -125,3 +129,9 @@ def test_a_server_that_is_not_there_is_one_line(bundle, faces, triton_server):
     assert done.returncode == 1
     assert done.stderr.count("\n") == 1
     assert "did not read the faces; found UNAVAILABLE" in done.stderr
+
+
+@pytest.mark.parametrize("keep_trying", [False, True])
+def test_keep_trying_is_about_servers_too(keep_trying):
+    choice = ModelChoice.parsed(None, Precision.FP32, "triton://host/tiny", Provider.CPU, keep_trying=keep_trying)
+    assert choice.backend.keep_trying is keep_trying

@@ -96,6 +96,9 @@ def test_the_onnx_variant_asks_for_tensorrt(bundle, tmp_path):
     assert not any("calibration" in key for key in accelerator.parameters)
     assert config.instance_group[0].kind == model_config_pb2.ModelInstanceGroup.KIND_GPU
     assert (tmp_path / "onnx" / "1" / "model.onnx").is_file()
+    readme = (tmp_path / "onnx" / "README.md").read_text()
+    assert "tritonserver:24.0" in readme
+    assert "IR version" in readme
 
 
 def test_the_engine_variant_names_the_versions_that_it_needs(bundle, with_engine, tmp_path):
@@ -110,6 +113,7 @@ def test_the_engine_variant_names_the_versions_that_it_needs(bundle, with_engine
     assert parameters["fsrfer.graph_sha256"].string_value == bundle.manifest.artifacts["onnx-fp16"].sha256
     readme = (tmp_path / "r" / "tiny" / "README.md").read_text()
     assert "TensorRT 10.3.0, exactly" in readme
+    assert "tritonserver:24.08-py3" in readme
     assert "compute capability 8.9" in readme
     assert "Never executed" in readme
     with_engine(bundle, options={"version_compatible": True})

@@ -10,11 +10,12 @@ from fsrfer.runtime.triton.settings import parse_triton
 
 
 class Served:
-    """A bundle, and a server of it that may be killed and started again."""
+    """A bundle, a server of it that may be killed and started again, and the code that the server runs."""
 
-    def __init__(self, bundle, server):
+    def __init__(self, bundle, server, code):
         self.bundle = bundle
         self.server = server
+        self.code = code
 
     def address(self, options="", scheme="triton"):
         return f"{scheme}://{self.server.grpc_address}/tiny" + (f"#{options}" if options else "")
@@ -26,21 +27,25 @@ class Served:
         )
 
 
+def unchanged(text):
+    return text
+
+
 @pytest.fixture(scope="session")
 def start_server(triton_server, tmp_path_factory):
-    """Exports a bundle and serves it: ``start_server(bundle, edit=, arguments=, **options)``."""
+    """Exports a bundle and serves it: ``start_server(bundle, edit=, edit_code=, arguments=, **options)``."""
     servers = []
 
-    def start(bundle, *, edit=lambda text: text, arguments=(), is_started=True, **options):
+    def start(bundle, *, edit=unchanged, edit_code=unchanged, arguments=(), is_started=True, **options):
         folder = tmp_path_factory.mktemp("served")
-        options = TritonOptions(**{"latency_budget_ms": 60_000.0, **options})
-        export_repository(bundle, folder / "repository", options)
-        config = folder / "repository" / "tiny" / "config.pbtxt"
+        export_repository(bundle, folder / "repository", TritonOptions(**options))
+        config, code = (folder / "repository" / "tiny" / name for name in ("config.pbtxt", "1/model.py"))
         config.write_text(edit(config.read_text()))
+        code.write_text(edit_code(code.read_text()))
         servers.append(triton_server.TritonServer(folder / "repository", arguments, log=folder / "log"))
         if is_started:
             servers[-1].start()
-        return Served(bundle, servers[-1])
+        return Served(bundle, servers[-1], code)
 
     yield start
     for server in servers:

@@ -6,11 +6,15 @@ import socket
 import threading
 import time
 from collections import Counter
+from contextlib import ExitStack
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from tritonclient import grpc as triton_grpc
 
+from fsrfer.core import ArtifactKind, preprocess
+from fsrfer.core.golden import GoldenVectors
 from fsrfer.runtime.detection import FaceDetections
 from fsrfer.runtime.frame import Clock, Frame
 from fsrfer.runtime.opening import open_bundle
@@ -225,6 +229,41 @@ def test_one_server_of_two_is_enough_to_begin_with(own, triton_server, crops_of,
     assert away in caplog.text
 
 
+def test_at_the_start_a_server_of_another_model_is_left_out(own, make_bundle, tmp_path, crops_of, start_server, caplog):
+    other = make_bundle(tmp_path / "other", ("neutral", "happiness", "anger"), conditioned=True, seed=9)
+    wrong = start_server(other).server.grpc_address
+    both = parse_triton(f"triton://{wrong},{own.server.grpc_address}/tiny#deadline_ms=30000")
+    with open_bundle(own.bundle.path, backend=both) as remote:
+        for _ in range(4):
+            assert remote.read(crops_of(3)).losses == (None,) * 3
+    (said,) = [record.message for record in caplog.records if "faces are not read by" in record.message]
+    assert wrong in said
+    assert "serves another model; expected tiny, onnx-fp32" in said
+
+
+def test_told_to_keep_trying_a_run_begins_without_a_server(start_server, tiny, eventually, monkeypatch, caplog):
+    monkeypatch.setattr("fsrfer.runtime.triton.runner._CONNECT_S", 0.2)
+    served = start_server(tiny, is_started=False)
+    camera, results = Camera("hall"), []
+    settings = replace(served.settings("deadline_ms=2000"), keep_trying=True)
+    with open_bundle(tiny.path, backend=settings, max_batch=7) as remote:
+        assert (remote.max_batch, remote.model_sha256) == (7, None)
+        pipeline = StreamPipeline([camera], remote, Everywhere(), PipelineOptions(follow=None))
+        thread = threading.Thread(target=lambda: results.extend(pipeline.results()))
+        thread.start()
+        try:
+            eventually(lambda: pipeline.report().lost_readings.get("unavailable", 0) > 5)
+            served.server.start()
+            eventually(lambda: pipeline.report().readings > 5)
+        finally:
+            camera.enough.set()
+            thread.join(60)
+    unknown = sum(int(result.predictions.abstained.sum()) for result in results)
+    assert unknown == sum(pipeline.report().lost_readings.values())
+    said = [record.message for record in caplog.records if record.name.startswith("fsrfer.runtime.triton")]
+    assert ["faces are not read by" in said[0], "reads faces again after" in said[1]] == [True, True]
+
+
 def test_a_server_that_hangs_costs_one_deadline_and_then_nothing(own, crops_of, eventually):
     crops = crops_of(3)
     with open_bundle(own.bundle.path, backend=own.settings("deadline_ms=300")) as remote:
@@ -260,12 +299,78 @@ def test_a_server_that_comes_back_with_another_model_is_not_asked(
     assert "serves another model; expected tiny, onnx-fp32" in caplog.text
 
 
+def with_golden_vectors(bundle, crops):
+    faces, sizes = preprocess(crops, bundle.manifest.preprocess)
+    with open_bundle(bundle.path, threads=1) as local:
+        logits = local.logits(faces, sizes)
+    return bundle.store(ArtifactKind.GOLDEN, GoldenVectors(tuple(crops), faces, sizes, logits).write)
+
+
+def test_a_server_that_comes_back_with_other_answers_is_not_asked(start_server, tiny, crops_of, eventually, caplog):
+    """Names, hashes and shapes are those of the bundle; what it computes is not."""
+    served = start_server(with_golden_vectors(tiny, crops_of(4)), max_batch=3)
+    right, crops = served.code.read_text(), crops_of(3)
+    computed = "self._session.run(self._outputs, feed)"
+    with open_bundle(tiny.path, backend=served.settings("deadline_ms=5000")) as remote:
+        assert remote.read(crops).losses == (None,) * 3
+        served.server.kill()
+        served.code.write_text(right.replace(computed, f"[-result for result in {computed}]"))
+        assert served.code.read_text() != right
+        served.server.start()
+        for _ in range(100):
+            found = set(remote.read(crops).losses)
+            assert None not in found
+            if found == {LossReason.OTHER_MODEL}:
+                break
+            time.sleep(0.1)
+        assert found == {LossReason.OTHER_MODEL}
+        served.server.kill()
+        served.code.write_text(right)
+        served.server.start()
+        eventually(lambda: remote.read(crops).losses == (None,) * 3)
+    assert "fails its self-test" in caplog.text
+
+
+def test_more_than_a_server_can_read_costs_faces_by_their_deadline(start_server, tiny, eventually):
+    """The default export, without limits of the queue: 40 faces a second can be read, and 60 are asked for."""
+    run = "results = self._session.run("
+    served = start_server(
+        tiny, max_batch=2, edit_code=lambda text: text.replace(run, f"__import__('time').sleep(0.05); {run}")
+    )
+    assert "sleep" in served.code.read_text()
+    boxes = [Camera(f"box-{number}", interval_s=0.3) for number in range(6)]
+    pipelines, threads, results = [], [], []
+    with ExitStack() as stack:
+        for box in boxes:
+            remote = stack.enter_context(open_bundle(tiny.path, backend=served.settings("deadline_ms=300")))
+            pipelines.append(StreamPipeline([box], remote, Everywhere(), PipelineOptions(follow=None)))
+            threads.append(threading.Thread(target=lambda one=pipelines[-1]: results.extend(one.results())))
+            threads[-1].start()
+        try:
+            eventually(lambda: sum(one.report().lost_readings.get("deadline", 0) for one in pipelines) > 20)
+            readings = sum(one.report().readings for one in pipelines)
+            eventually(lambda: sum(one.report().readings for one in pipelines) > readings + 20)
+        finally:
+            for box in boxes:
+                box.enough.set()
+            for thread in threads:
+                thread.join(60)
+        with triton_grpc.InferenceServerClient(served.server.grpc_address) as client:
+            (found,) = client.get_inference_statistics("tiny").model_stats
+    assert found.inference_stats.fail.count > 0  # what nobody waits for any longer, the server drops
+    unknown = sum(int(result.predictions.abstained.sum()) for result in results)
+    assert unknown == sum(sum(one.report().lost_readings.values()) for one in pipelines)
+    assert {reason for one in pipelines for reason in one.report().lost_readings} == {"deadline"}
+    assert sum(one.report().readings for one in pipelines) == sum(map(len, results)) - unknown
+
+
 def test_an_overloaded_server_sheds_load_and_is_asked_again_later(start_server, tiny, eventually):
     # One request may wait, and waits for half a second: all others are rejected meanwhile.
     served = start_server(
         tiny,
         edit=lambda text: text.replace("max_queue_size: 512", "max_queue_size: 1"),
         queue_limits=True,
+        latency_budget_ms=60_000.0,
         queue_delay_us=500_000,
     )
     cameras = [Camera(f"camera-{number}", interval_s=0.01) for number in range(3)]
@@ -372,6 +477,14 @@ def test_faces_that_do_not_get_their_turn_in_time_are_lost(start_server, tiny, c
         losses = remote.read(crops_of(5)).losses  # five requests of one face, one after the other
     assert losses[-1] is LossReason.DEADLINE
     assert set(losses) <= {None, LossReason.DEADLINE}
+
+
+def test_a_request_that_had_little_time_does_not_put_its_server_away(start_server, tiny, crops_of):
+    served = start_server(tiny, queue_delay_us=800_000, max_batch=8)
+    with open_bundle(tiny.path, backend=served.settings("deadline_ms=2000&in_flight=1"), max_batch=1) as remote:
+        losses = remote.read(crops_of(3)).losses  # one after the other: the third has 0.4 s left, and needs 0.8
+        assert (losses[0], losses[2]) == (None, LossReason.DEADLINE)
+        assert remote.read(crops_of(1)).losses == (None,)
 
 
 def test_a_server_that_is_late_again_and_again_does_not_fill_the_log(start_server, tiny, crops_of, caplog):
