@@ -36,7 +36,8 @@ def write_bundle(
     classify = classify_with(network)
     sizes = recipe.validation.face_sizes
     valid = {track: evaluate_by_size(classify, data.valid, spec, sizes, track=track) for track in Track}
-    bands = fit_temperature_bands(list(valid.values()), data.valid.label_indices)
+    truth = data.valid.label_indices
+    bands = fit_temperature_bands(list(valid.values()), truth)
     tracks = {
         track: evaluate_by_size(classify, data.test, spec, sizes, temperatures=bands, track=track) for track in Track
     }
@@ -51,6 +52,8 @@ def write_bundle(
         provenance=provenance,
         temperatures=bands,
         metrics={
+            "valid": valid[Track.CLEAN].calibrated(bands, truth).to_json(),
+            "valid_realistic": valid[Track.REALISTIC].calibrated(bands, truth).to_json(),
             "test": tracks[Track.CLEAN].to_json(),
             "test_realistic": tracks[Track.REALISTIC].to_json(),
             "abstention": [to_mapping(row) for row in abstention],
