@@ -52,7 +52,7 @@ Rows are true expressions, columns predicted ones.
 Faces that are turned away, covered by hands, masks or hair, lit from one side, or of children and old people are rare
 in most public sets: expect less there, and measure on your own faces. Crops must be upright; a face that leans by more
 than about 15 degrees should be turned first.
-{real_crops}
+{remarks}
 ## Input
 
 A square crop around a face, {channels} channel(s), brought to {width}x{height} pixels by `fsrfer.core.preprocess`.
@@ -98,7 +98,7 @@ def model_card(manifest: BundleManifest) -> str:
     Args:
         manifest: Description of the model. Its provenance names train, valid and test split in this order; its metrics
             are those of :func:`fsrfer.datasets.bundle_metrics.bundle_metrics`, from which a later calibration may have
-            taken the figures that held under other temperatures.
+            taken the figures that held under other temperatures, and may hold ``remarks``, texts by title.
     """
     train_id, valid_id, test_id = manifest.provenance.dataset_ids
     metrics = manifest.metrics
@@ -118,7 +118,7 @@ def model_card(manifest: BundleManifest) -> str:
         abstention=_abstention(metrics),
         confusions=_confusions(metrics, manifest.labels),
         failures=_failures(metrics["test"]["sizes"], manifest.labels),
-        real_crops=f"\n### On real crops\n\n{metrics['real_crops']}\n" if "real_crops" in metrics else "",
+        remarks="".join(f"\n### {title}\n\n{text}\n" for title, text in metrics.get("remarks", {}).items()),
         channels=manifest.preprocess.channels,
         width=manifest.preprocess.width,
         height=manifest.preprocess.height,

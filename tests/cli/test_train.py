@@ -241,7 +241,7 @@ def test_a_card_is_written_anew_and_the_rest_stays(place, tmp_path):
     path = tmp_path / "bundle" / "bundle.json"
     before = json.loads(path.read_text())
     del before["metrics"]["test_smaller"], before["metrics"]["abstention_realistic"]
-    before["metrics"]["real_crops"] = "Coats are happy."
+    before["metrics"]["remarks"] = {"On real crops": "Coats are happy."}
     path.write_text(json.dumps(before))
     done = run("card", str(tmp_path / "bundle"), "--data", "folder:faces", cwd=place)
     assert done.returncode == 0, done.stderr

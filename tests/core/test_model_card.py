@@ -145,10 +145,11 @@ def test_figures_of_former_temperatures_are_not_shown(manifest):
     assert "1 in 10" not in card
 
 
-def test_what_was_seen_on_real_crops_is_told_where_it_is_known(manifest, card):
+def test_remarks_are_shown_where_there_are_any(manifest, card):
     assert "On real crops" not in card
-    seen = model_card(replace(manifest, metrics={**manifest.metrics, "real_crops": "Coats are happy."}))
-    assert "### On real crops\n\nCoats are happy.\n\n## Input" in seen
+    remarks = {"On real crops": "Coats are happy.", "More": "Little."}
+    seen = model_card(replace(manifest, metrics={**manifest.metrics, "remarks": remarks}))
+    assert "### On real crops\n\nCoats are happy.\n\n### More\n\nLittle.\n\n## Input" in seen
 
 
 def test_it_tells_the_splits_apart(card):
