@@ -92,12 +92,14 @@ def test_each_size_has_a_band_that_reaches_half_way_to_its_neighbours():
 def with_small_faces(sizes: tuple[int, ...], smaller: int) -> tuple[EvaluationReport, np.ndarray]:
     """An evaluation of 400 faces, of which the first 200 are that small in the data set."""
     rng = np.random.default_rng(0)
+    images = rng.integers(0, 256, (400, 48, 48), dtype=np.uint8)
+    is_darker = images.mean(axis=(1, 2)) < 127  # what the answers say, right for three of four faces
     faces = InMemoryFaces(
         name="mine",
         split="valid",
         labels=("neutral", "happiness"),
-        images=rng.integers(0, 256, (400, 48, 48), dtype=np.uint8),
-        label_indices=rng.integers(0, 2, 400),
+        images=images,
+        label_indices=(is_darker ^ (rng.random(400) < 0.25)).astype(np.int64),
         sample_ids=[str(number) for number in range(400)],
     )
 
