@@ -105,7 +105,7 @@ def _parse_protocol(text: str, dataset: FaceDataset) -> tuple[int, ...]:
 
 def _side_of(dataset: FaceDataset) -> int:
     """Return the shorter side of the first face in pixels; sets that the protocol is for have faces of one size."""
-    return min(dataset[0].image.shape[:2])
+    return int(min(dataset[0].image.shape[:2]))
 
 
 def _only_stored(store: PartStore, methods: Sequence[Method]) -> list[Method]:

@@ -259,7 +259,7 @@ def _failures(rows: Sequence[Row], labels: Sequence[str]) -> str:
         recalls = np.where(counts > 0, _recalls(confusion), np.inf)
         weakest = int(recalls.argmin())
         mistakes = confusion - np.diag(np.diag(confusion))
-        true, named = np.unravel_index(int(mistakes.argmax()), mistakes.shape)
+        true, named = divmod(int(mistakes.argmax()), len(labels))
         lines.append(
             f"- At {row['face_size_px']} px, {labels[weakest]} is recognised least: {recalls[weakest]:.0%} of "
             f"{counts[weakest]} faces. The commonest mistake is {labels[named]} for {labels[true]}: "
