@@ -44,7 +44,8 @@ def compare(
         ),
     ] = None,
     output: Annotated[
-        Path | None, typer.Option(help="Folder for comparison.json, comparison.md, accuracy.png and abstention.png.")
+        Path | None,
+        typer.Option(help="Folder for comparison.json, comparison.md, accuracy.png and, of ours, abstention.png."),
     ] = None,
     seed: Annotated[int, typer.Option(min=0, help="Seed of what has to be trained.")] = 0,
     epochs: Annotated[
@@ -54,7 +55,9 @@ def compare(
         Arithmetic, typer.Option(help="Number format of the convolutions while training.")
     ] = Arithmetic.FP32,
     device: Annotated[str, typer.Option(help="Where to train: cpu, cuda, cuda:1.")] = "cpu",
-    train: Annotated[bool, typer.Option(help="Train what is missing; else that is an error.")] = True,
+    train: Annotated[
+        bool, typer.Option(help="Train what is missing; --no-train leaves methods out whose networks are not there.")
+    ] = True,
     latency: Annotated[bool, typer.Option(help="Measure the time of a face with ONNX Runtime.")] = True,
     skip_bad: Annotated[bool, typer.Option("--skip-bad", help="Leave unusable pictures out, counted.")] = False,
 ) -> None:
@@ -72,8 +75,12 @@ def compare(
     splits = {split: open_dataset(data, split, skip_bad=skip_bad) for split in ("train", "valid", "test")}
     faces = TrainingData(**splits)
     wanted_sizes = _parse_protocol(sizes, faces.test)
-    parts = PartStore(store, seed, FitOptions(device=device, arithmetic=arithmetic), epochs)
-    _train_missing(parts, chosen, faces, allowed=train)
+    options = FitOptions(device=device, arithmetic=arithmetic)
+    parts = PartStore(store, seed, options, epochs, native_px=_side_of(faces.train))
+    if not train:
+        chosen = _only_stored(parts, chosen)
+    _refuse_others(parts, chosen, faces)
+    _train_missing(parts, chosen, faces)
     comparison = _evaluate(parts, chosen, faces, wanted_sizes, wanted_tracks, latency=latency)
     _show(comparison)
     if output is not None:
@@ -92,19 +99,42 @@ def _choose(text: str | None, methods: Sequence[Method]) -> list[Method]:
 
 def _parse_protocol(text: str, dataset: FaceDataset) -> tuple[int, ...]:
     if text.strip() == PAPER_PROTOCOL:
-        return paper_sizes(min(dataset[0].image.shape[:2]))
+        return paper_sizes(_side_of(dataset))
     return parse_sizes(text)
 
 
-def _train_missing(store: PartStore, methods: Sequence[Method], data: TrainingData, *, allowed: bool) -> None:
-    missing = store.missing(part for method in methods for part in method.parts)
-    if missing and not allowed:
+def _side_of(dataset: FaceDataset) -> int:
+    """Return the shorter side of the first face in pixels; sets that the protocol is for have faces of one size."""
+    return int(min(dataset[0].image.shape[:2]))
+
+
+def _only_stored(store: PartStore, methods: Sequence[Method]) -> list[Method]:
+    """Return the methods whose networks are there, and name the others."""
+    there = []
+    for method in methods:
+        lacking = [part.value for part in method.parts if not store.has(part)]
+        if not lacking:
+            there.append(method)
+            continue
+        NOTES.print(f"left out: {method.title} ({method.key}), no {', '.join(lacking)} in {store.folder}", markup=False)
+    if not there:
         raise UsageError(
-            f"{store.folder} lacks trained networks",
-            expected="all that the methods need",
-            found=f"no {', '.join(part.value for part in missing)}",
+            f"{store.folder} has no method whose networks are all there",
+            expected="the networks of one method or more",
             fix="leave --no-train away, which trains them",
         )
+    return there
+
+
+def _refuse_others(store: PartStore, methods: Sequence[Method], data: TrainingData) -> None:
+    # Before hours of training, not after them.
+    for part in dict.fromkeys(part for method in methods for part in method.parts):
+        if store.has(part) and (part.needs is None or store.has(part.needs)):
+            store.load(part, data.dataset_ids)
+
+
+def _train_missing(store: PartStore, methods: Sequence[Method], data: TrainingData) -> None:
+    missing = store.missing(part for method in methods for part in method.parts)
     for position, part in enumerate(missing, start=1):
         NOTES.print(f"training {part.value} ({position} of {len(missing)})")
         with progress_bar() as bars:
@@ -158,7 +188,7 @@ def _show(comparison: Comparison) -> None:
 
 
 def _write(comparison: Comparison, folder: Path) -> None:
-    from ..training.comparison import draw_accuracy, draw_risk_coverage, to_markdown
+    from ..training.comparison import Kind, draw_accuracy, draw_risk_coverage, to_markdown
 
     folder.mkdir(parents=True, exist_ok=True)
     write_json(
@@ -166,7 +196,11 @@ def _write(comparison: Comparison, folder: Path) -> None:
         {"command": command_line(), "versions": installed_versions(), **comparison.to_json()},
     )
     write_text(folder / "comparison.md", to_markdown(comparison))
+    pictures = ["accuracy.png"]
     with needing_extra("fsrfer-train compare --output"):
         draw_accuracy(comparison, folder / "accuracy.png")
-        draw_risk_coverage(comparison.results[-1], folder / "abstention.png")
-    NOTES.print(f"wrote {folder}/comparison.json, comparison.md, accuracy.png and abstention.png")
+        for result in comparison.results:
+            if result.kind is Kind.OURS:
+                draw_risk_coverage(result, folder / "abstention.png")
+                pictures.append("abstention.png")
+    NOTES.print(f"wrote comparison.json, comparison.md, {', '.join(pictures)} in {folder}", markup=False)

@@ -8,9 +8,13 @@ from typing import Annotated, Any
 
 import typer
 
-from ..core.bundle import ModelBundle, TemperatureBand
+from ..core.bundle import ArtifactKind, ModelBundle, TemperatureBand
+from ..core.errors import DatasetError
+from ..core.files import write_text
+from ..core.model_card import model_card
 from ..core.options import Precision
 from ..datasets import EvaluationReport, FaceDataset, Track, evaluate_by_size, open_dataset, with_labels
+from ..datasets.bundle_metrics import SMALLER_SIZES, bundle_metrics, without_confidence
 from ..datasets.confidence import fit_temperature_bands
 from ..runtime.opening import open_bundle
 from .console import NOTES, print_json, print_table, progress_bar
@@ -35,13 +39,16 @@ def temperature(
 ) -> None:
     """Fit how sure the model says it is to how often it is right: one temperature for each band of face sizes.
 
-    The decisions stay as they are; only confidences change. The bundle keeps the temperatures, for all its graphs.
+    The decisions stay as they are; only confidences change. The bundle keeps the temperatures, for all its graphs. Its
+    metrics and its model card follow: measured anew where the data set has the model's own test split, else without
+    what held under the former temperatures.
     """
     loaded = ModelBundle.load(bundle)
     dataset = with_labels(open_dataset(data, split), loaded.manifest.labels)
-    before = _evaluations(loaded, precision, dataset, parse_sizes(sizes), parse_tracks(tracks))
+    wanted, chosen = parse_sizes(sizes), parse_tracks(tracks)
+    before = _evaluations(loaded, precision, dataset, wanted, chosen)
     bands = fit_temperature_bands(before, dataset.label_indices)
-    loaded.record(temperatures=bands)
+    _record(loaded, precision, data, dataset, before, bands)
     NOTES.print(f"recorded {len(bands)} temperatures in {bundle}", markup=False, soft_wrap=True)
     after = [report.calibrated(bands, dataset.label_indices) for report in before]
     rows = _rows(bands, before, after)
@@ -61,6 +68,51 @@ def temperature(
         for row in rows
     ]
     print_table(f"on {dataset.dataset_id}", columns, cells)
+
+
+def _record(
+    bundle: ModelBundle,
+    precision: Precision,
+    data: str,
+    dataset: FaceDataset,
+    reports: Sequence[EvaluationReport],
+    bands: tuple[TemperatureBand, ...],
+) -> None:
+    """Keep the temperatures, and let metrics and model card say what holds under them."""
+    metrics = without_confidence(bundle.manifest.metrics)
+    metrics["calibrated_on"] = {
+        "dataset_id": dataset.dataset_id,
+        "tracks": [report.track.protocol for report in reports],
+    }
+    test = _own_test_split(bundle, data)
+    if test is not None:
+        valid = {report.track: report for report in reports}
+        sizes = [row.face_size_px for row in reports[0].sizes]
+        smaller = [size for size in SMALLER_SIZES if size < min(sizes)]
+        tried = _evaluations(bundle, precision, test, [*sizes, *smaller], list(valid))
+        tested = {report.track: report for report in tried}
+        metrics |= bundle_metrics(valid, tested, bands, dataset.label_indices, test.label_indices)
+    changed = bundle.record(temperatures=bands, metrics=metrics)
+    if changed.has(ArtifactKind.MODEL_CARD):
+        text = model_card(changed.manifest)
+        changed.store(ArtifactKind.MODEL_CARD, lambda path: write_text(path, text))
+
+
+def _own_test_split(bundle: ModelBundle, data: str) -> FaceDataset | None:
+    """Return the test split that the model's figures are of, or None where the data set is another one."""
+    try:
+        test = open_dataset(data, "test")
+    except DatasetError as problem:
+        NOTES.print(f"test figures of confidence are not measured: {problem.message}", markup=False, soft_wrap=True)
+        return None
+    if test.dataset_id != bundle.manifest.provenance.dataset_ids[-1]:
+        NOTES.print(
+            f"test figures of confidence are not measured: {test.dataset_id} is not the model's test split",
+            markup=False,
+            soft_wrap=True,
+        )
+        return None
+    return with_labels(test, bundle.manifest.labels)
 
 
 def _evaluations(
@@ -96,6 +148,7 @@ def _rows(
             "ece_before": old.at(size).ece,
             "ece_after": new.at(size).ece,
         }
-        for size, band in zip(sizes, bands, strict=True)
+        for size in sizes
+        for band in [[one for one in bands if one.min_face_px <= size][-1]]
         for old, new in zip(before, after, strict=True)
     ]

@@ -106,6 +106,19 @@ def _tell(bundle: ModelBundle) -> None:
     )
 
 
+@app.command("card")
+def card(
+    bundle: Annotated[Path, typer.Argument(help="Trained bundle.")],
+    data: Annotated[str, typer.Option(help=f"The data set that it was trained on: {', '.join(SPEC_FORMS)}.")],
+) -> None:
+    """Evaluate a bundle anew and write its metrics and model card; weights, temperatures and graphs stay."""
+    with needing_extra("fsrfer-train card"):
+        from ..training import TrainingData
+        from ..training.bundling import judge_again
+    splits = {split: open_dataset(data, split) for split in ("train", "valid", "test")}
+    _tell(judge_again(ModelBundle.load(bundle), TrainingData(**splits)))
+
+
 @app.command("evaluate")
 def evaluate(
     bundle: Annotated[

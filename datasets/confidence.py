@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 
 import numpy as np
@@ -73,14 +73,16 @@ def fit_temperature_bands(
     Where the same faces were evaluated on several tracks, a temperature is that of all of them together: a model is
     less sure of blurred faces, but not by as much as it is more often wrong, and what a camera delivers lies between.
 
-    A band reaches from the geometric mean with the next smaller size to that with the next larger one.
+    A band reaches from the geometric mean with the next smaller size to that with the next larger one. It is fitted on
+    the faces whose native size lies in it: a face that is smaller in the data set belongs to a lower band, whatever
+    size was asked for. A band without faces is left out, and the one below reaches over it.
 
     Args:
         reports: Evaluations of the same validation faces at the same sizes, one a track; temperatures do not matter.
         labels: int64 (N,), their labels.
 
     Returns:
-        Bands in ascending order, for ``BundleManifest.temperatures``.
+        Bands in ascending order from 0, for ``BundleManifest.temperatures``.
 
     Raises:
         InputSpecError: There is no report, or one lacks a size that the first has.
@@ -88,16 +90,23 @@ def fit_temperature_bands(
     if not reports:
         raise InputSpecError("no temperature can be fitted", expected="an evaluation of validation faces", found="none")
     sizes = sorted(row.face_size_px for row in reports[0].sizes)
-    starts = [0.0] + [round(math.sqrt(below * above), 2) for below, above in pairwise(sizes)]
-    truth = np.tile(labels, len(reports))
-    return tuple(
-        TemperatureBand(start, round(fit_temperature(_logits_at(reports, size), truth), 4))
-        for start, size in zip(starts, sizes, strict=True)
-    )
+    borders = [0.0, *(round(math.sqrt(below * above), 2) for below, above in pairwise(sizes)), math.inf]
+    bands = []
+    for size, (start, end) in zip(sizes, pairwise(borders), strict=True):
+        logits, truth = _inside(reports, labels, size, (start, end))
+        if len(truth):
+            bands.append(TemperatureBand(start, round(fit_temperature(logits, truth), 4)))
+    return (replace(bands[0], min_face_px=0.0), *bands[1:])
 
 
-def _logits_at(reports: Sequence[EvaluationReport], size: int) -> npt.NDArray[np.float32]:
-    return np.concatenate([report.at(size).logits for report in reports])
+def _inside(
+    reports: Sequence[EvaluationReport], labels: npt.NDArray[np.int64], size: int, band: tuple[float, float]
+) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.int64]]:
+    """Return logits and labels of the faces that were asked for at a size and are of a band, on all tracks."""
+    rows = [report.at(size) for report in reports]
+    members = [(band[0] <= row.native_px) & (row.native_px < band[1]) for row in rows]
+    logits = np.concatenate([row.logits[inside] for row, inside in zip(rows, members, strict=True)])
+    return logits, np.concatenate([labels[inside] for inside in members])
 
 
 @dataclass(frozen=True)

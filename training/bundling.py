@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
-from ..core.bundle import ArtifactKind, BundleManifest, GraphSpec, ModelBundle
+from ..core.bundle import ArtifactKind, BundleManifest, GraphSpec, ModelBundle, TemperatureBand
+from ..core.errors import UsageError
 from ..core.files import write_text
+from ..core.model_card import model_card
 from ..core.preprocess import PreprocessSpec
 from ..core.provenance import Provenance
 from ..core.schema import to_mapping
-from ..datasets.confidence import abstention_rows, fit_temperature_bands
-from ..datasets.evaluation import evaluate_by_size
+from ..datasets import FaceDataset
+from ..datasets.bundle_metrics import SMALLER_SIZES, bundle_metrics
+from ..datasets.confidence import fit_temperature_bands
+from ..datasets.evaluation import EvaluationReport, evaluate_by_size
 from ..datasets.tracks import Track
 from .evaluation import classify_with
-from .model_card import model_card
 from .models.cost import count_cost
-from .models.network import ExpressionNetwork, store_network
+from .models.network import ExpressionNetwork, load_network, store_network
 from .recipe import TrainRecipe
 from .splits import TrainingData
 
@@ -33,14 +38,8 @@ def write_bundle(
         network: On the CPU, rounded as it is kept.
     """
     spec = preprocess_spec(recipe)
-    classify = classify_with(network)
-    sizes = recipe.validation.face_sizes
-    valid = {track: evaluate_by_size(classify, data.valid, spec, sizes, track=track) for track in Track}
+    valid = _evaluated(network, data.valid, spec, recipe.validation.face_sizes)
     bands = fit_temperature_bands(list(valid.values()), data.valid.label_indices)
-    tracks = {
-        track: evaluate_by_size(classify, data.test, spec, sizes, temperatures=bands, track=track) for track in Track
-    }
-    abstention = abstention_rows(valid[Track.CLEAN], tracks[Track.CLEAN], bands)
     manifest = BundleManifest(
         name=f"fsrfer-{recipe.name}",
         labels=tuple(data.train.labels),
@@ -50,16 +49,39 @@ def write_bundle(
         recipe=to_mapping(recipe),
         provenance=provenance,
         temperatures=bands,
-        metrics={
-            "test": tracks[Track.CLEAN].to_json(),
-            "test_realistic": tracks[Track.REALISTIC].to_json(),
-            "abstention": [to_mapping(row) for row in abstention],
-            "cost": to_mapping(count_cost(network)),
-        },
+        metrics=_metrics(network, data, spec, valid, bands),
     )
-    text = model_card(manifest, tracks, abstention)
     bundle = store_network(ModelBundle.create(output, manifest), network)
-    return bundle.store(ArtifactKind.MODEL_CARD, lambda path: write_text(path, text))
+    return _with_card(bundle)
+
+
+def judge_again(bundle: ModelBundle, data: TrainingData) -> ModelBundle:
+    """Evaluate a bundle anew, and write its metrics and model card; weights, temperatures and graphs stay.
+
+    Args:
+        bundle: A trained model.
+        data: The splits that it was trained with.
+
+    Returns:
+        The bundle as it is afterwards.
+
+    Raises:
+        UsageError: The splits are others.
+        BundleError: Its weights are not there or damaged.
+    """
+    manifest = bundle.manifest
+    if data.dataset_ids != manifest.provenance.dataset_ids:
+        raise UsageError(
+            f"{bundle.path} was trained on other faces",
+            expected=", ".join(manifest.provenance.dataset_ids),
+            found=", ".join(data.dataset_ids),
+            fix="give the data set that it was trained on",
+        )
+    network = load_network(bundle)
+    sizes = [row["face_size_px"] for row in manifest.metrics["test"]["sizes"]]
+    valid = _evaluated(network, data.valid, manifest.preprocess, sizes)
+    measured = _metrics(network, data, manifest.preprocess, valid, manifest.temperatures)
+    return _with_card(bundle.record(metrics={**manifest.metrics, **measured}))
 
 
 def preprocess_spec(recipe: TrainRecipe) -> PreprocessSpec:
@@ -67,3 +89,29 @@ def preprocess_spec(recipe: TrainRecipe) -> PreprocessSpec:
     return PreprocessSpec(
         height=recipe.input_size, width=recipe.input_size, color=recipe.color, crop_margin=recipe.crop_margin
     )
+
+
+def _evaluated(
+    network: ExpressionNetwork, faces: FaceDataset, spec: PreprocessSpec, sizes: Sequence[int]
+) -> dict[Track, EvaluationReport]:
+    classify = classify_with(network)
+    return {track: evaluate_by_size(classify, faces, spec, sizes, track=track) for track in Track}
+
+
+def _metrics(
+    network: ExpressionNetwork,
+    data: TrainingData,
+    spec: PreprocessSpec,
+    valid: dict[Track, EvaluationReport],
+    bands: Sequence[TemperatureBand],
+) -> dict[str, Any]:
+    sizes = [row.face_size_px for row in valid[Track.CLEAN].sizes]
+    smaller = [size for size in SMALLER_SIZES if size < min(sizes)]
+    test = _evaluated(network, data.test, spec, [*sizes, *smaller])
+    measured = bundle_metrics(valid, test, bands, data.valid.label_indices, data.test.label_indices)
+    return {**measured, "cost": to_mapping(count_cost(network))}
+
+
+def _with_card(bundle: ModelBundle) -> ModelBundle:
+    text = model_card(bundle.manifest)
+    return bundle.store(ArtifactKind.MODEL_CARD, lambda path: write_text(path, text))

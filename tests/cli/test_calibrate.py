@@ -7,12 +7,14 @@ import os
 import shutil
 import subprocess
 import sys
+from dataclasses import replace
 
 import cv2
 import numpy as np
 import pytest
 
 from fsrfer.core import ArtifactKind, ModelBundle
+from fsrfer.datasets import open_dataset
 
 LABELS = ("neutral", "happiness", "surprise")
 
@@ -124,6 +126,39 @@ def test_temperatures_are_fitted_and_kept(bundle, faces):
     again = json.loads(run(*words, "--json").stdout)
     assert [row["ece_before"] for row in again] == pytest.approx([row["ece_after"] for row in rows])
     assert "ECE after" in run(*words, "--tracks", "realistic").stdout
+
+
+def test_metrics_and_card_follow_the_temperatures(bundle, faces):
+    known = ModelBundle.load(bundle.path).manifest
+    test_id = open_dataset(f"folder:{faces}", "test").dataset_id
+    provenance = replace(known.provenance, dataset_ids=("their/train", "their/valid", test_id))
+    bundle.record(provenance=provenance, recipe={"name": "tiny"})
+    words = ("temperature", bundle.path, "--data", f"folder:{faces}", "--sizes", "24,12")
+    assert run(*words).returncode == 0
+    manifest = ModelBundle.load(bundle.path).manifest
+    assert [row["face_size_px"] for row in manifest.metrics["test"]["sizes"]] == [24, 12]
+    assert [row["face_size_px"] for row in manifest.metrics["test_smaller"]["sizes"]] == [7, 6, 5, 4]
+    assert {"valid_realistic", "test_realistic", "abstention", "abstention_realistic"} <= set(manifest.metrics)
+    bundle.store(ArtifactKind.MODEL_CARD, lambda path: path.write_text("old"))
+
+    elsewhere = faces.parent / "other"
+    shutil.copytree(faces, elsewhere, dirs_exist_ok=True)
+    for label in LABELS:
+        (elsewhere / "test" / label / "0.png").unlink(missing_ok=True)
+    done = run("temperature", bundle.path, "--data", f"folder:{elsewhere}", "--sizes", "24,12", "--tracks", "clean")
+    assert done.returncode == 0, done.stderr
+    assert "is not the model's test split" in done.stderr
+    changed = ModelBundle.load(bundle.path)
+    assert "ece" not in changed.manifest.metrics["test"]["sizes"][0]
+    assert "abstention" not in changed.manifest.metrics
+    assert changed.manifest.metrics["calibrated_on"]["tracks"] == ["clean"]
+    card = changed.artifact_path(ArtifactKind.MODEL_CARD).read_text()
+    assert "not measured" in card
+    assert run(*words).returncode == 0
+    card = ModelBundle.load(bundle.path).artifact_path(ArtifactKind.MODEL_CARD).read_text()
+    assert "not measured" not in card
+    first = ModelBundle.load(bundle.path).manifest.temperatures[0]
+    assert f"{first.temperature:g} from 0 px" in card
 
 
 def test_a_track_that_does_not_exist_is_named(bundle, faces):

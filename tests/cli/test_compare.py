@@ -96,7 +96,7 @@ def test_what_is_trained_is_loaded_and_gives_the_same_figures(compared, rafdb):
     place, _ = compared
     again = run(
         "--data", f"rafdb:{rafdb}", "--methods", "edge", "--sizes", "48,12", "--store", "store", "--no-train",
-        "--no-latency", "--output", "again", cwd=place,
+        "--epochs", 1, "--no-latency", "--output", "again", cwd=place,
     )  # fmt: skip
     assert again.returncode == 0, again.stderr
     assert "training" not in again.stderr
@@ -107,6 +107,50 @@ def test_what_is_trained_is_loaded_and_gives_the_same_figures(compared, rafdb):
         assert row["confusion"] == same["confusion"]
         assert row["accuracy"] == same["accuracy"]
     assert method["costs"]["12"]["latency_ms"] is None
+
+
+@pytest.mark.slow
+def test_networks_of_a_trial_are_not_taken_for_real_ones(compared, rafdb):
+    place, _ = compared
+    result = run("--data", f"rafdb:{rafdb}", "--methods", "edge", "--store", "store", "--no-latency", cwd=place)
+    assert result.returncode == 2
+    told = " ".join(result.stderr.split())
+    assert "the stored edge was trained by other settings; expected extractor.epochs 74" in told
+    assert "give another --store, or the options that it was made with" in told
+
+
+@pytest.mark.slow
+def test_the_papers_method_was_trained_on_the_factors_of_the_faces(compared):
+    recipe = ModelBundle.load(compared[0] / "store" / "paper").manifest.recipe
+    assert recipe["super_resolution"]["face_sizes"]["choices"] == [48, 34, 25, 20, 17, 15, 13]
+
+
+@pytest.mark.slow
+def test_methods_whose_networks_are_not_there_are_left_out_and_named(compared, rafdb):
+    place, _ = compared
+    result = run(
+        "--data", f"rafdb:{rafdb}", "--methods", "experts,edge,full-size", "--sizes", "48", "--tracks", "clean",
+        "--epochs", 1, "--store", "store", "--no-train", "--no-latency", "--output", "some", cwd=place,
+    )  # fmt: skip
+    assert result.returncode == 0, result.stderr
+    told = " ".join(result.stderr.split())
+    assert "left out: B3 routed experts (experts), no expert-24, expert-16, expert-12, expert-8 in store" in told
+    methods = json.loads((place / "some" / "comparison.json").read_text())["methods"]
+    assert [method["key"] for method in methods] == ["edge", "full-size"]  # ours is not the last one
+    assert (place / "some" / "abstention.png").is_file()
+
+
+@pytest.mark.slow
+def test_the_abstention_curve_is_of_ours(compared, rafdb):
+    place, _ = compared
+    result = run(
+        "--data", f"rafdb:{rafdb}", "--methods", "full-size", "--sizes", "48", "--tracks", "clean", "--epochs", 1,
+        "--store", "store", "--no-train", "--no-latency", "--output", "baseline", cwd=place,
+    )  # fmt: skip
+    assert result.returncode == 0, result.stderr
+    assert {path.name for path in (place / "baseline").iterdir()} == {
+        "comparison.json", "comparison.md", "accuracy.png"
+    }  # fmt: skip
 
 
 @pytest.mark.slow
@@ -137,12 +181,14 @@ def test_every_method_runs_from_nothing(tmp_path):
     assert all(method["costs"]["8"]["latency_ms"] > 0 for method in methods)
 
 
-def test_missing_networks_are_told_before_anything_is_read(tmp_path):
+def test_no_network_at_all_is_told(tmp_path):
     result = run(
         "--data", "procedural?count=70", "--methods", "experts", "--store", "store", "--no-train", cwd=tmp_path
     )
     assert result.returncode == 2
-    assert "no full-size, expert-24, expert-16, expert-12, expert-8" in result.stderr
+    told = " ".join(result.stderr.split())
+    assert "no full-size, expert-24, expert-16, expert-12, expert-8 in store" in told
+    assert "store has no method whose networks are all there" in told
     assert not (tmp_path / "store").exists()
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -233,3 +234,28 @@ def test_another_runs_checkpoint_stops_fit_and_no_resume_starts_anew(place):
     assert manifest["recipe"]["extractor"]["epochs"] == 1
     assert manifest["architecture"]["generator"]["kind"] == "none"
     assert not checkpoint.parent.exists()
+
+
+def test_a_card_is_written_anew_and_the_rest_stays(place, tmp_path):
+    shutil.copytree(place / "bundle", tmp_path / "bundle")
+    path = tmp_path / "bundle" / "bundle.json"
+    before = json.loads(path.read_text())
+    del before["metrics"]["test_smaller"], before["metrics"]["abstention_realistic"]
+    before["metrics"]["remarks"] = {"On real crops": "Coats are happy."}
+    path.write_text(json.dumps(before))
+    done = run("card", str(tmp_path / "bundle"), "--data", "folder:faces", cwd=place)
+    assert done.returncode == 0, done.stderr
+    after = json.loads(path.read_text())
+    for key in ("temperatures", "recipe", "provenance"):
+        assert after[key] == before[key]
+    assert after["artifacts"]["weights"] == before["artifacts"]["weights"]
+    assert after["metrics"]["test"] == before["metrics"]["test"]
+    assert [row["face_size_px"] for row in after["metrics"]["test_smaller"]["sizes"]] == [7, 6, 5, 4]
+    assert "abstention_realistic" in after["metrics"]
+    assert "Coats are happy." in (tmp_path / "bundle" / "MODEL_CARD.md").read_text()
+
+
+def test_a_card_is_of_the_faces_that_the_model_was_trained_with(place):
+    done = run("card", "bundle", "--data", "procedural?count=40", cwd=place)
+    assert done.returncode == 2
+    assert "was trained on other faces" in done.stderr

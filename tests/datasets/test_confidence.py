@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -85,6 +87,54 @@ def test_each_size_has_a_band_that_reaches_half_way_to_its_neighbours():
         surer_when_small, faces, PreprocessSpec(48, 48, ColorMode.GRAY), (12, 48, 24), temperatures=bands
     )
     assert [row.ece for row in direct.sizes] == pytest.approx([row.ece for row in calibrated.sizes])
+
+
+def with_small_faces(sizes: tuple[int, ...], smaller: int) -> tuple[EvaluationReport, np.ndarray]:
+    """An evaluation of 400 faces, of which the first 200 are that small in the data set."""
+    rng = np.random.default_rng(0)
+    images = rng.integers(0, 256, (400, 48, 48), dtype=np.uint8)
+    is_darker = images.mean(axis=(1, 2)) < 127  # what the answers say, right for three of four faces
+    faces = InMemoryFaces(
+        name="mine",
+        split="valid",
+        labels=("neutral", "happiness"),
+        images=images,
+        label_indices=(is_darker ^ (rng.random(400) < 0.25)).astype(np.int64),
+        sample_ids=[str(number) for number in range(400)],
+    )
+
+    def lean(batch, native):
+        value = batch.mean(axis=(1, 2, 3)) - 127
+        return np.stack([value, -value], axis=1).astype(np.float32)
+
+    report = evaluate_by_size(lean, faces, PreprocessSpec(48, 48, ColorMode.GRAY), sizes)
+    is_small = np.arange(400) < 200
+    rows = []
+    for row in report.sizes:
+        native = np.where(is_small, min(row.face_size_px, smaller), row.face_size_px).astype(np.float32)
+        rows.append(replace(row, native_px=native, logits=row.logits * np.where(is_small, 5, 1)[:, None]))
+    return replace(report, sizes=tuple(rows)), faces.label_indices
+
+
+def test_a_band_is_fitted_on_faces_of_its_own_sizes_only():
+    report, labels = with_small_faces((48, 12), smaller=12)
+    small, large = fit_temperature_bands([report], labels)
+    assert small.temperature == pytest.approx(fit_temperature(report.at(12).logits, labels), abs=1e-4)
+    assert large.temperature == pytest.approx(fit_temperature(report.at(48).logits[200:], labels[200:]), abs=1e-4)
+    assert large.temperature != pytest.approx(fit_temperature(report.at(48).logits, labels), abs=1e-2)
+
+
+def test_a_band_without_faces_is_left_to_the_one_below():
+    report, labels = with_small_faces((48, 24, 12), smaller=12)
+    of_small_faces = slice(0, 200)
+    rows = tuple(
+        replace(row, logits=row.logits[of_small_faces], native_px=row.native_px[of_small_faces]) for row in report.sizes
+    )
+    (band,) = fit_temperature_bands([replace(report, sizes=rows)], labels[of_small_faces])
+    assert band.min_face_px == 0.0
+    assert band.temperature == pytest.approx(
+        fit_temperature(report.at(12).logits[of_small_faces], labels[of_small_faces]), abs=1e-4
+    )
 
 
 def test_several_tracks_share_a_temperature_between_theirs():

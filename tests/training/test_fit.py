@@ -63,6 +63,7 @@ def test_a_run_writes_a_whole_bundle(recipe, data, tmp_path):
     assert manifest.graph.face_size_input == "face_size"
     assert [row["face_size_px"] for row in manifest.metrics["test"]["sizes"]] == [16, 8]
     assert all(row["count"] == 30 for row in manifest.metrics["test"]["sizes"])
+    assert all(row["count"] == 24 for row in manifest.metrics["valid"]["sizes"])
     card = bundle.artifact_path(ArtifactKind.MODEL_CARD).read_text()
     assert data.test.dataset_id in card
     assert "| 8 px | 30 |" in card

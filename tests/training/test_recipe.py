@@ -25,7 +25,7 @@ def test_built_in_recipes_load_and_survive_the_bundle(name):
 
 
 def test_the_expected_recipes_are_there():
-    assert builtin_recipes() == ("demo", "edge", "full-size", "mixed", "paper")
+    assert builtin_recipes() == ("demo", "edge", "full-size", "mixed", "paper", "paper-wide")
 
 
 def test_the_papers_recipe_is_faithful():
@@ -41,6 +41,14 @@ def test_the_papers_recipe_is_faithful():
     assert (stage.gradient_penalty_k, stage.gradient_penalty_p, stage.beta1) == (2.0, 6.0, 0.0)
     assert stage.pretrain_epochs > 0
     assert stage.face_sizes.choices == tuple(round(48 / factor) for factor in range(2, 9))
+
+
+def test_the_papers_wide_recipe_differs_in_the_width_of_the_generator_alone():
+    paper, wide = load_recipe("paper"), load_recipe("paper-wide")
+    assert wide.generator.channels == wide.backbone.stage_channels[-1]
+    assert wide.generator.growth * paper.generator.channels == wide.generator.channels * paper.generator.growth
+    narrow = replace(wide.generator, channels=paper.generator.channels, growth=paper.generator.growth)
+    assert replace(wide, name="paper", generator=narrow) == paper
 
 
 def test_all_methods_share_backbone_and_classifier():

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from enum import Enum
 
+from ...datasets import paper_sizes
 from ..face_variation import FaceSizes
 from ..origin import OriginRole
 from ..recipe import TrainRecipe, load_recipe
@@ -14,6 +15,9 @@ EXPERT_SIZES: tuple[int, ...] = (24, 16, 12, 8)
 """Native face sizes in pixels that the routed experts are trained for; full-size faces have the full-size model."""
 
 EXPERT_EPOCHS = 5
+
+PUBLISHED_SIDE = 100
+"""Side of the faces in the paper, in pixels."""
 
 LONGER_EPOCHS = 12
 """Further epochs of B1. Stage 2 of ours has more; over these, B1 gained nothing below 16 px any more."""
@@ -57,8 +61,14 @@ class PartPlan:
     role: OriginRole | None = None
 
 
-def plan_of(part: Part) -> PartPlan:
-    """Return how a part is trained; :data:`Part.RESTORATION` has a training of its own."""
+def plan_of(part: Part, native_px: int | None = None) -> PartPlan:
+    """Return how a part is trained; :data:`Part.RESTORATION` has a training of its own.
+
+    Args:
+        part: Which one.
+        native_px: Side of the data set's faces, whose whole factors the paper's method is trained on; None for the
+            recipe's own sizes.
+    """
     if part in (Part.FULL_SIZE, Part.MIXED):
         return PartPlan(load_recipe(part.value))
     if part is Part.OURS:
@@ -67,7 +77,7 @@ def plan_of(part: Part) -> PartPlan:
         return PartPlan(_longer(), OriginRole.INITIAL)
     if part.value.startswith("expert-"):
         return PartPlan(_expert(int(part.value.removeprefix("expert-"))), OriginRole.INITIAL)
-    return PartPlan(_paper(part), OriginRole.EXTRACTOR)
+    return PartPlan(_paper(part, native_px), OriginRole.EXTRACTOR)
 
 
 def shortened(recipe: TrainRecipe, epochs: int) -> TrainRecipe:
@@ -106,11 +116,22 @@ def _expert(size: int) -> TrainRecipe:
     return replace(base, name=f"expert-{size}", extractor=extractor, validation=validation)
 
 
-def _paper(part: Part) -> TrainRecipe:
+def _paper(part: Part, native_px: int | None) -> TrainRecipe:
     base = load_recipe("paper")
     stage: SuperResolutionConfig = base.super_resolution
+    if native_px is not None:
+        sizes = _factors_of(native_px, base.input_size)
+        stage = replace(stage, face_sizes=replace(stage.face_sizes, choices=sizes))
     if part in (Part.PAPER_NO_ADVERSARIAL, Part.PAPER_NEITHER):
         stage = replace(stage, weights=replace(stage.weights, adversarial=0.0))
     if part in (Part.PAPER_NO_REWEIGHTING, Part.PAPER_NEITHER):
         stage = replace(stage, reweighting=Reweighting.NONE)
     return replace(base, name=part.value, super_resolution=stage)
+
+
+def _factors_of(native_px: int, input_size: int) -> tuple[int, ...]:
+    # Larger faces than the paper's would come out at full size at every factor, smaller ones than the input were
+    # never at full size.
+    full = min(max(native_px, input_size), PUBLISHED_SIDE)
+    sizes = (min(size, input_size) for size in paper_sizes(full, range(2, 9)))
+    return tuple(dict.fromkeys(sizes))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 from ...core.files import atomic_path
 from ...core.selective import risk_coverage
@@ -11,8 +12,13 @@ from ...datasets.tracks import Track
 from .methods import Kind
 from .table import Comparison, MethodResult
 
-# Okabe and Ito's palette: told apart by colour-blind readers, and in print.
-_COLORS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#8C564B", "#F0E442")
+# Okabe and Ito's palette, and four of Tol's: told apart by colour-blind readers, and in print. Colours, markers and
+# dashes are of different numbers, so that no two of the first 180 lines look alike even where a colour comes again.
+_COLORS = (
+    "#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#8C564B", "#332288", "#882255", "#117733", "#999999"
+)  # fmt: skip
+_MARKERS = ("o", "s", "^", "D", "v", "P", "X", "<", ">")
+_DASHES = ("-", "--", "-.", ":")
 _OURS = "#D55E00"
 
 
@@ -37,14 +43,12 @@ def draw_accuracy(comparison: Comparison, path: Path) -> None:
             reports = [result.tracks[track].at(size) for size in sizes]
             values = [100 * report.accuracy.value for report in reports]
             ours = result.kind is Kind.OURS
-            color = _OURS if ours else _COLORS[position % len(_COLORS)]
+            style = line_style(position, ours=ours)
             if ours:
                 low = [100 * report.accuracy.low for report in reports]
                 high = [100 * report.accuracy.high for report in reports]
-                axis.fill_between(sizes, low, high, color=color, alpha=0.15, linewidth=0)
-            axis.plot(
-                sizes, values, "o-", color=color, linewidth=2.4 if ours else 1.3, markersize=4, label=result.title
-            )
+                axis.fill_between(sizes, low, high, color=_OURS, alpha=0.15, linewidth=0)
+            axis.plot(sizes, values, **style, label=result.title)
         axis.set_xscale("log", base=2)
         axis.set_xticks(sizes, [str(size) for size in sizes])
         axis.minorticks_off()
@@ -55,6 +59,19 @@ def draw_accuracy(comparison: Comparison, path: Path) -> None:
     axes[0].legend(fontsize=8, loc="lower right")
     with atomic_path(path) as temporary:
         figure.savefig(temporary, dpi=140)
+
+
+def line_style(position: int, *, ours: bool) -> dict[str, Any]:
+    """Return Matplotlib's colour, marker, dashes and widths of a method's line.
+
+    Args:
+        position: Place among the methods that are drawn, from 0.
+        ours: Whether it is ours, which is drawn thicker and in a colour of its own.
+    """
+    if ours:
+        return {"color": _OURS, "marker": "*", "linestyle": "-", "linewidth": 2.4, "markersize": 8}
+    looks = (each[position % len(each)] for each in (_COLORS, _MARKERS, _DASHES))
+    return {**dict(zip(("color", "marker", "linestyle"), looks, strict=True)), "linewidth": 1.3, "markersize": 4}
 
 
 def draw_risk_coverage(result: MethodResult, path: Path) -> None:

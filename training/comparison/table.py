@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -173,28 +173,6 @@ def cells(row: ComparisonRow) -> tuple[str, ...]:
         latency,
         _verdict(row),
     )
-
-
-def to_markdown(comparison: Comparison) -> str:
-    """Return one compact table a track, accuracy in percent by method and size, best of each size in bold."""
-    lines: list[str] = []
-    for track in comparison.tracks:
-        columns = [comparison.rows(track, size) for size in comparison.sizes]
-        count = columns[0][0].size.count
-        lines += [f"Track `{track.protocol}`, {count} faces, accuracy in percent:", ""]
-        lines.append("| method | " + " | ".join(f"{size} px" for size in comparison.sizes) + " |")
-        lines.append("|---" * (len(comparison.sizes) + 1) + "|")
-        for position, result in enumerate(comparison.results):
-            entries = [_bold_if_best([row.size for row in column], position) for column in columns]
-            lines.append(f"| {result.title} | " + " | ".join(entries) + " |")
-        lines.append("")
-    return "\n".join(lines)
-
-
-def _bold_if_best(column: Sequence[SizeReport], position: int) -> str:
-    values = [report.accuracy.value for report in column]
-    text = f"{100 * values[position]:.2f}"
-    return f"**{text}**" if values[position] == max(values) else text
 
 
 def _verdict(row: ComparisonRow) -> str:

@@ -112,3 +112,20 @@ def test_a_shortened_recipe_has_no_longer_stage():
     short = shortened(load_recipe("paper"), 2)
     assert (short.extractor.epochs, short.super_resolution.pretrain_epochs, short.super_resolution.epochs) == (2, 2, 2)
     assert shortened(load_recipe("full-size"), 2).super_resolution.epochs == 0
+
+
+@pytest.mark.parametrize(
+    ("native_px", "sizes"),
+    [
+        (None, (24, 16, 12, 10, 8, 7, 6)),
+        (48, (24, 16, 12, 10, 8, 7, 6)),
+        (100, (48, 34, 25, 20, 17, 15, 13)),
+        (64, (32, 22, 16, 13, 11, 10, 8)),
+        (30, (24, 16, 12, 10, 8, 7, 6)),  # never more than the input holds
+        (400, (48, 34, 25, 20, 17, 15, 13)),  # nor less small than in the paper
+    ],
+)
+def test_the_papers_method_is_trained_on_the_factors_that_it_is_judged_at(native_px, sizes):
+    for part in (Part.PAPER, Part.PAPER_NEITHER):
+        assert plan_of(part, native_px).recipe.super_resolution.face_sizes.choices == sizes
+    assert plan_of(Part.OURS, native_px) == plan_of(Part.OURS)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from dataclasses import replace
 
 import pytest
@@ -113,3 +114,32 @@ def test_a_damaged_restoration_is_told(store, faces, tmp_path):
 def test_networks_of_another_seed_are_refused(store, faces, part):
     with pytest.raises(UsageError, match="trained with another seed"):
         replace(store, seed=1).load(part, faces.dataset_ids)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("part", "told"),
+    [
+        (Part.FULL_SIZE, r"by other settings; expected extractor.epochs 24; found extractor.epochs 1"),
+        (Part.RESTORATION, r"for other epochs; expected 6; found 1"),
+    ],
+)
+def test_networks_that_were_trained_to_try_the_command_out_are_refused(store, faces, part, told):
+    with pytest.raises(UsageError, match=told):
+        replace(store, epochs=None).load(part, faces.dataset_ids)
+
+
+@pytest.mark.slow
+def test_a_network_that_began_with_other_weights_is_refused(store, faces, tmp_path):
+    for name in ("full-size", "expert-8"):
+        shutil.copytree(store.folder / name, tmp_path / name)
+    moved = PartStore(tmp_path, epochs=1)
+    moved.load(Part.EXPERT_8, faces.dataset_ids)
+    artifacts = moved.bundle(Part.FULL_SIZE).manifest.artifacts
+    other = {**artifacts, "weights": replace(artifacts["weights"], sha256="0" * 64)}
+    moved.bundle(Part.FULL_SIZE).record(artifacts=other)
+    with pytest.raises(UsageError, match="expert-8 began with other weights; expected initial 000000000000"):
+        moved.load(Part.EXPERT_8, faces.dataset_ids)
+    shutil.rmtree(tmp_path / "full-size")  # what is not there cannot be compared with
+    moved.load(Part.EXPERT_8, faces.dataset_ids)
+    assert moved.missing([Part.EXPERT_8]) == ()

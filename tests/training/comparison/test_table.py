@@ -12,6 +12,7 @@ from fsrfer.core.metrics import mcnemar
 from fsrfer.core.preprocess import ColorMode, PreprocessSpec
 from fsrfer.datasets import Track, evaluate_by_size
 from fsrfer.training.comparison import (
+    METHODS,
     Comparison,
     Kind,
     MethodCost,
@@ -21,6 +22,7 @@ from fsrfer.training.comparison import (
     draw_risk_coverage,
     to_markdown,
 )
+from fsrfer.training.comparison.plot import line_style
 
 SPEC = PreprocessSpec(16, 16, ColorMode.GRAY)
 SIZES = (16, 8)
@@ -92,13 +94,25 @@ def test_without_a_baseline_the_first_method_is_the_yardstick(comparison):
     assert {row.strongest for row in alone.rows(Track.CLEAN, 16)} == {"method variant"}
 
 
-def test_the_markdown_has_a_table_a_track_with_the_best_in_bold(comparison):
+def test_the_markdown_has_every_figure(comparison):
     text = to_markdown(comparison)
-    assert "Track `clean`, 90 faces" in text
-    assert "Track `realistic-1, seed 0`, 90 faces" in text
-    assert text.count("| method | 16 px | 8 px |") == 2
-    assert text.count("| method variant | **95.56** | **95.56** |") == 2
-    assert "| method ours | 90.00 | 90.00 |" in text
+    assert "Track `clean`, 90 faces. In percent: accuracy [95 % interval]" in text
+    assert "Track `realistic-1, seed 0`, 90 faces. In percent" in text
+    assert text.count("| method | 16 px | 8 px |") == 4
+    row = comparison.results[3].tracks[Track.CLEAN].at(16)
+    rest = f"{100 * row.mean_class_accuracy.value:.1f} / {100 * row.ece:.1f} |"
+    assert f"| method ours | 90.00 [{100 * row.accuracy.low:.1f}, {100 * row.accuracy.high:.1f}] / {rest}" in text
+    assert text.count("**95.56**") == 4  # the best of each size on each track
+    assert text.count("| strongest baseline | method strong | method strong |") == 2
+    assert text.count("| method ours | +20.00, p = ") == 2
+    assert text.count("| method strong |  |  |") == 2
+    assert text.endswith("| method ours | 2.00 M | 5.0 | 0.50 |\n")
+
+
+def test_costs_that_depend_on_the_size_are_shown_from_least_to_most(comparison):
+    costs = {16: MethodCost(1_000_000, 9_000_000, None), 8: MethodCost(1_000_000, 2_500_000, None)}
+    changed = replace(comparison, results=(replace(comparison.results[0], costs=costs),))
+    assert "| method weak | 1.00 M | 2.5 to 9.0 | not measured |" in to_markdown(changed)
 
 
 def test_the_json_is_complete_and_plain(comparison):
@@ -116,3 +130,11 @@ def test_the_plots_are_drawn(comparison, tmp_path):
     draw_risk_coverage(comparison.results[-1], tmp_path / "abstention.png")
     for name in ("accuracy.png", "abstention.png"):
         assert (tmp_path / name).read_bytes().startswith(b"\x89PNG")
+
+
+def test_no_two_methods_look_alike():
+    baselines = [method for method in METHODS if method.kind is not Kind.OURS]
+    styles = [line_style(position, ours=False) for position in range(len(baselines))]
+    assert len({style["color"] for style in styles[:10]}) == 10
+    looks = {tuple(style.items()) for style in [*styles, line_style(0, ours=True)]}
+    assert len(looks) == len(METHODS)
