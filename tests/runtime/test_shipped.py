@@ -44,7 +44,14 @@ def test_it_says_what_it_is(bundle):
     assert len(manifest.temperatures) == 5
     assert {"test", "test_realistic", "abstention", "cost"} <= set(manifest.metrics)
     card = bundle.artifact_path(ArtifactKind.MODEL_CARD).read_text(encoding="utf-8")
-    for told in ("research only", "must not be used", "Known failures", "a label means something", "FER2013"):
+    for told in (
+        "research only",
+        "must not be used",
+        "Known failures",
+        "label means something",
+        "On real crops",
+        "FER2013",
+    ):
         assert told in card
 
 
