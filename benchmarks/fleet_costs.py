@@ -36,9 +36,9 @@ class CameraCosts:
         server_cores: Cores of one server.
     """
 
-    faces_per_s: float = 45.3 / 8  # measured: results/camera_streams.json, eight cameras with few people
+    faces_per_s: float = 44.39 / 8  # measured: results/camera_streams.json, eight cameras with few people
     face_core_s: float = 0.995e-3  # measured: results/profile-ferplus-edge.json, INT8, one thread of an EPYC with VNNI
-    other_cores: float = 1.34 / 8 - faces_per_s * face_core_s  # measured, with YuNet at 640 px; the model taken off
+    other_cores: float = 1.318 / 8 - faces_per_s * face_core_s  # measured, with YuNet at 640 px; the model taken off
     face_bytes: float = 48 * 48 + 4 + 32 + 100  # pixels, native size, logits; protocol and TCP: assumed
     video_bits_per_s: float = 4e6  # assumed: 1080p H.264
     filled: float = 0.6  # assumed; the simulation shows what it does to p99

@@ -314,6 +314,7 @@ def test_a_server_that_comes_back_with_other_answers_is_not_asked(start_server, 
     with open_bundle(tiny.path, backend=served.settings("deadline_ms=5000")) as remote:
         assert remote.read(crops).losses == (None,) * 3
         served.server.kill()
+        eventually(lambda: None not in remote.read(crops).losses)  # it was seen to be away
         served.code.write_text(right.replace(computed, f"[-result for result in {computed}]"))
         assert served.code.read_text() != right
         served.server.start()
