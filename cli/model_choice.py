@@ -12,8 +12,6 @@ from ..runtime.opening import artifact_for, open_bundle
 from ..runtime.shipped import default_bundle_path
 from ..runtime.triton.settings import FORM, TritonSettings, is_triton_address, parse_triton
 
-_OF_GPUS = (Precision.FP16, Precision.BF16)
-
 
 @dataclass(frozen=True)
 class ModelChoice:
@@ -73,7 +71,7 @@ class ModelChoice:
         used = _parse_backend(backend, provider, engine=engine)
         if isinstance(used, TritonSettings):
             used = replace(used, keep_trying=keep_trying)
-        if used is Backend.ONNXRUNTIME and provider is Provider.CPU and precision in _OF_GPUS:
+        if used is Backend.ONNXRUNTIME and provider is Provider.CPU and precision.needs_gpu:
             raise UsageError(
                 f"processors do not compute in {precision.value}",
                 expected="--precision fp32 or int8, or a GPU (--provider, --backend)",

@@ -13,6 +13,11 @@ class Precision(str, Enum):
     BF16 = "bf16"
     INT8 = "int8"
 
+    @property
+    def needs_gpu(self) -> bool:
+        """Whether ONNX Runtime would compute in float32 instead on a processor."""
+        return self in (Precision.FP16, Precision.BF16)
+
 
 class Backend(str, Enum):
     """Library that executes or compiles a graph."""

@@ -111,7 +111,7 @@ def _check_dla(config: EngineBuildConfig) -> None:
 
 def _refuse_foreign_options(config: EngineBuildConfig) -> None:
     """Refuse options that another backend has: an option that is silently without effect misleads."""
-    if config.backend is Backend.ONNXRUNTIME and config.precision in (Precision.FP16, Precision.BF16):
+    if config.backend is Backend.ONNXRUNTIME and config.precision.needs_gpu:
         raise UsageError(
             f"ONNX Runtime has no {config.precision.name} kernels for CPUs; at best it computes in FP32 between casts",
             expected="--precision fp32 or int8",

@@ -9,7 +9,6 @@ from ..opening import artifact_for
 from .report import ProfiledGraph, SkippedPrecision
 
 _NO_FP16 = "CPUs compute in float32: half precision would only add conversions; it is for GPUs"
-_OF_GPUS = (Precision.FP16, Precision.BF16)
 
 
 def choose_precisions(
@@ -26,8 +25,8 @@ def choose_precisions(
         BundleError: There is no graph to measure.
         UsageError: Half precision was asked for on a CPU.
     """
-    refused = _OF_GPUS if provider is Provider.CPU else ()
-    if asked := set(refused).intersection(wanted):
+    refused = {one for one in Precision if one.needs_gpu} if provider is Provider.CPU else set()
+    if asked := refused.intersection(wanted):
         names = ", ".join(sorted(precision.value for precision in asked))
         raise UsageError(
             f"{names} is not measured on the CPU", found=_NO_FP16, fix="--precision fp32,int8, or a GPU (--provider)"
