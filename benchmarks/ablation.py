@@ -4,14 +4,18 @@ python benchmarks/ablation.py --data ferplus:PATH --teacher benchmarks/weights/f
 
 All variants begin with the same teacher and are judged on the same faces of the validation and of the test split.
 Interrupt it whenever you like: what is trained stays, and a training that was cut off goes on. What is there from
-another seed, length, teacher or recipe is refused before anything is trained. ``--variants`` runs some of them, so that
-several processes can share the work; each prints the table of all that are there when it ends.
+another length, teacher or recipe is refused before anything is trained. ``--variants`` and ``--seeds`` run some of
+them, so that several processes can share the work (two of one thread each are faster than one of two); each writes the
+results of all that are there when it ends.
 """
 
 import argparse
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
+
+from record import record
 
 from fsrfer.core import ModelBundle
 from fsrfer.core.bundle import MANIFEST_NAME
@@ -24,6 +28,8 @@ from fsrfer.training.origin import Origin, OriginRole
 from fsrfer.training.run_identity import RunIdentity, is_trained
 
 Change = Callable[[TrainRecipe], TrainRecipe]
+
+SEED_FOLDER = "seed-"
 
 REPORTS = (
     ("validation, clean", "valid"),
@@ -92,65 +98,103 @@ def recipe_of(name: str, epochs: int) -> TrainRecipe:
     return recipe.with_epochs(recipe.extractor.epochs, epochs)
 
 
-def trained(options: argparse.Namespace, data: TrainingData) -> dict[str, ModelBundle]:
-    """Return the variants that are there; refuse those of other settings than the present ones."""
+Trained = dict[str, dict[int, ModelBundle]]
+"""Bundles by variant and seed."""
+
+
+def trained(options: argparse.Namespace, data: TrainingData) -> Trained:
+    """Return the variants that are there, of all seeds; refuse those of other settings than the present ones."""
     parents = Origin(ModelBundle.load(options.teacher), OriginRole.EXTRACTOR).parents
-    found = {}
+    seeds = sorted(int(folder.name.removeprefix(SEED_FOLDER)) for folder in options.output.glob(f"{SEED_FOLDER}*"))
+    found: Trained = {}
     for name in VARIANTS:
-        folder = options.output / name
-        if not (folder / MANIFEST_NAME).is_file():
-            continue
-        bundle = ModelBundle.load(folder)
-        if not is_trained(bundle):
-            continue
-        wanted = RunIdentity(recipe_of(name, options.epochs), options.seed, data.dataset_ids, parents)
-        wanted.require(bundle, str(folder), fix="give another --output, or the options that it was made with")
-        found[name] = bundle
+        for seed in seeds:
+            folder = folder_of(options.output, name, seed)
+            if not (folder / MANIFEST_NAME).is_file():
+                continue
+            bundle = ModelBundle.load(folder)
+            if not is_trained(bundle):
+                continue
+            wanted = RunIdentity(recipe_of(name, options.epochs), seed, data.dataset_ids, parents)
+            wanted.require(bundle, str(folder), fix="give another --output, or the options that it was made with")
+            found.setdefault(name, {})[seed] = bundle
     return found
 
 
-def train(name: str, options: argparse.Namespace, data: TrainingData) -> None:
+def folder_of(output: Path, name: str, seed: int) -> Path:
+    """Return the folder of a variant's bundle."""
+    return output / f"{SEED_FOLDER}{seed}" / name
+
+
+def train(name: str, seed: int, options: argparse.Namespace, data: TrainingData) -> None:
     """Train one variant."""
     origin = Origin(ModelBundle.load(options.teacher), OriginRole.EXTRACTOR)
     settings = FitOptions(arithmetic=Arithmetic(options.arithmetic))
     recipe = recipe_of(name, options.epochs)
-    fit(recipe, data, options.output / name, seed=options.seed, origin=origin, options=settings)
+    fit(recipe, data, folder_of(options.output, name, seed), seed=seed, origin=origin, options=settings)
 
 
-def table(bundles: dict[str, ModelBundle]) -> str:
-    """Return the accuracies of variants in percent, one table for each split and track."""
-    parts = []
-    for title, key in REPORTS:
-        lines, header = [], ""
-        for name, bundle in bundles.items():
-            rows = bundle.manifest.metrics[key]["sizes"]
-            values = [100 * row["accuracy"]["value"] for row in rows]
-            header = " | ".join(f"{row['face_size_px']} px" for row in rows)
-            cells = " | ".join(f"{value:.2f}" for value in (*values, sum(values) / len(values)))
-            lines.append(f"| {VARIANTS[name][0]} | {cells} |")
-        rule = "|---" * (header.count("|") + 3) + "|"
-        parts.append("\n".join([f"| {title} | {header} | mean |", rule, *lines]))
-    return "\n\n".join(parts) + "\n"
+def measured(bundles: Trained, key: str) -> dict[str, dict[int, dict[str, float]]]:
+    """Return accuracies in percent by variant, seed and face size; ``mean`` is over the sizes."""
+    return {name: {seed: _accuracies(bundle, key) for seed, bundle in runs.items()} for name, runs in bundles.items()}
+
+
+def _accuracies(bundle: ModelBundle, key: str) -> dict[str, float]:
+    rows = bundle.manifest.metrics[key]["sizes"]
+    values = {f"{row['face_size_px']} px": 100 * row["accuracy"]["value"] for row in rows}
+    return {**values, "mean": sum(values.values()) / len(values)}
+
+
+def table(bundles: Trained) -> str:
+    """Return the accuracies of variants in percent, means over the seeds, one table for each split and track."""
+    return "\n\n".join(_table_of(title, measured(bundles, key)) for title, key in REPORTS) + "\n"
+
+
+def _table_of(title: str, variants: Mapping[str, Mapping[int, Mapping[str, float]]]) -> str:
+    lines, columns = [], []
+    for name, runs in variants.items():
+        columns = list(next(iter(runs.values())))
+        values = {column: [run[column] for run in runs.values()] for column in columns}
+        cells = [f"{sum(value) / len(value):.2f}" for value in values.values()]
+        if len(runs) > 1:
+            cells[-1] += f" ({min(values['mean']):.2f} to {max(values['mean']):.2f})"
+        lines.append(" | ".join(["", VARIANTS[name][0], str(len(runs)), *cells, ""]).strip())
+    header = " | ".join(["", title, "seeds", *columns, ""]).strip()
+    return "\n".join([header, "|---" * (len(columns) + 2) + "|", *lines])
+
+
+def results(bundles: Trained, options: argparse.Namespace) -> dict[str, Any]:
+    """Return what was measured, as plain values."""
+    return {
+        "epochs": options.epochs,
+        "teacher": ModelBundle.load(options.teacher).manifest.name,
+        "dataset_ids": next(iter(next(iter(bundles.values())).values())).manifest.provenance.dataset_ids,
+        "titles": {name: VARIANTS[name][0] for name in bundles},
+        "accuracy_percent": {key: measured(bundles, key) for _, key in REPORTS},
+    }
 
 
 def main() -> None:
-    """Train what is missing and print the table."""
+    """Train what is missing; print and write the results."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", required=True, help="data set, such as ferplus:PATH")
     parser.add_argument("--teacher", type=Path, required=True, help="bundle that stage 2 begins with")
-    parser.add_argument("--output", type=Path, required=True, help="folder for the variants and ablation.md")
+    parser.add_argument("--output", type=Path, required=True, help="folder for the variants, ablation.md and .json")
     parser.add_argument("--epochs", type=int, default=8, help="epochs of stage 2")
-    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--seeds", type=int, nargs="+", default=[0])
     parser.add_argument("--arithmetic", choices=[kind.value for kind in Arithmetic], default="bf16")
     parser.add_argument("--variants", nargs="+", choices=list(VARIANTS), default=list(VARIANTS))
     options = parser.parse_args()
     data = TrainingData(**{split: open_dataset(options.data, split) for split in ("train", "valid", "test")})
     there = trained(options, data)
-    for name in options.variants:
-        if name not in there:
-            print(f"training {name}", flush=True)
-            train(name, options, data)
-    text = table(trained(options, data))
+    for seed in options.seeds:
+        for name in options.variants:
+            if seed not in there.get(name, {}):
+                print(f"training {name}, seed {seed}", flush=True)
+                train(name, seed, options, data)
+    bundles = trained(options, data)
+    record(results(bundles, options), options.output / "ablation.json")
+    text = table(bundles)
     print(text)
     write_text(options.output / "ablation.md", text)
 

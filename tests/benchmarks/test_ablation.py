@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from dataclasses import replace
 
@@ -75,18 +76,25 @@ def test_both_splits_are_judged_and_other_settings_are_refused(ablation, monkeyp
         ablation.main()
         return capsys.readouterr().out
 
-    assert "training degraded-b1" in run("--epochs", "1")
+    assert "training degraded-b1, seed 0" in run("--epochs", "1")
     text = (folder / "ablation.md").read_text()
-    metrics = ModelBundle.load(folder / "degraded-b1").manifest.metrics
+    metrics = ModelBundle.load(folder / "seed-0" / "degraded-b1").manifest.metrics
     for title, key in ablation.REPORTS:
         largest = 100 * metrics[key]["sizes"][0]["accuracy"]["value"]
-        assert f"| {title} | 48 px | 24 px | 16 px | 12 px | 8 px | mean |" in text
-        assert f"| B1 further, degraded faces and mirror image | {largest:.2f} |" in text
+        assert f"| {title} | seeds | 48 px | 24 px | 16 px | 12 px | 8 px | mean |" in text
+        assert f"| B1 further, degraded faces and mirror image | 1 | {largest:.2f} |" in text
     assert "training" not in run("--epochs", "1")
     with pytest.raises(UsageError, match=r"expected super_resolution.epochs 2; found super_resolution.epochs 1"):
         run("--epochs", "2")
+    assert "training degraded-b1, seed 1" in run("--epochs", "1", "--seeds", "0", "1")
+    kept = json.loads((folder / "ablation.json").read_text())["accuracy_percent"]["valid"]["degraded-b1"]
+    assert set(kept) == {"0", "1"}
+    means = [run["mean"] for run in kept.values()]
+    assert f"{sum(means) / 2:.2f} ({min(means):.2f} to {max(means):.2f}) |" in (folder / "ablation.md").read_text()
+    (folder / "seed-1").rename(folder / "seed-2")
     with pytest.raises(UsageError, match="trained with another seed"):
-        run("--epochs", "1", "--seed", "1")
+        run("--epochs", "1")
+    (folder / "seed-2").rename(folder / "seed-1")
     other = replace(ModelBundle.load(teacher).manifest.artifacts["weights"], sha256="0" * 64)
     ModelBundle.load(teacher).record(artifacts={"weights": other})
     with pytest.raises(UsageError, match="began with other weights"):
