@@ -31,6 +31,9 @@ Change = Callable[[TrainRecipe], TrainRecipe]
 
 SEED_FOLDER = "seed-"
 
+FIGURES = ("accuracy", "mean_class_accuracy")
+"""What is kept of each report."""
+
 REPORTS = (
     ("validation, clean", "valid"),
     ("validation, realistic", "valid_realistic"),
@@ -134,14 +137,22 @@ def train(name: str, seed: int, options: argparse.Namespace, data: TrainingData)
     fit(recipe, data, folder_of(options.output, name, seed), seed=seed, origin=origin, options=settings)
 
 
-def measured(bundles: Trained, key: str) -> dict[str, dict[int, dict[str, float]]]:
-    """Return accuracies in percent by variant, seed and face size; ``mean`` is over the sizes."""
-    return {name: {seed: _accuracies(bundle, key) for seed, bundle in runs.items()} for name, runs in bundles.items()}
+def measured(bundles: Trained, key: str, figure: str = "accuracy") -> dict[str, dict[int, dict[str, float]]]:
+    """Return a figure in percent by variant, seed and face size; ``mean`` is over the sizes.
+
+    Args:
+        bundles: What was trained.
+        key: Of the report among the metrics of a bundle.
+        figure: ``accuracy`` or ``mean_class_accuracy``.
+    """
+    return {
+        name: {seed: _figures(bundle, key, figure) for seed, bundle in runs.items()} for name, runs in bundles.items()
+    }
 
 
-def _accuracies(bundle: ModelBundle, key: str) -> dict[str, float]:
+def _figures(bundle: ModelBundle, key: str, figure: str) -> dict[str, float]:
     rows = bundle.manifest.metrics[key]["sizes"]
-    values = {f"{row['face_size_px']} px": 100 * row["accuracy"]["value"] for row in rows}
+    values = {f"{row['face_size_px']} px": 100 * row[figure]["value"] for row in rows}
     return {**values, "mean": sum(values.values()) / len(values)}
 
 
@@ -170,7 +181,7 @@ def results(bundles: Trained, options: argparse.Namespace) -> dict[str, Any]:
         "teacher": ModelBundle.load(options.teacher).manifest.name,
         "dataset_ids": next(iter(next(iter(bundles.values())).values())).manifest.provenance.dataset_ids,
         "titles": {name: VARIANTS[name][0] for name in bundles},
-        "accuracy_percent": {key: measured(bundles, key) for _, key in REPORTS},
+        **{f"{name}_percent": {key: measured(bundles, key, name) for _, key in REPORTS} for name in FIGURES},
     }
 
 
