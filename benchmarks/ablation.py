@@ -5,8 +5,7 @@ python benchmarks/ablation.py --data ferplus:PATH --teacher benchmarks/weights/f
 All variants begin with the same teacher and are judged on the same faces of the validation and of the test split.
 Interrupt it whenever you like: what is trained stays, and a training that was cut off goes on. What is there from
 another length, teacher or recipe is refused before anything is trained. ``--variants`` and ``--seeds`` run some of
-them, so that several processes can share the work (two of one thread each are faster than one of two); each writes the
-results of all that are there when it ends.
+them, so that several processes can share the work; each writes the results of all that are there when it ends.
 """
 
 import argparse
