@@ -25,9 +25,10 @@ if TYPE_CHECKING:
     from torch import nn
 
     from ..training import TrainingData
-    from ..training.comparison import Comparison, Method, PartStore
+    from ..training.comparison import Comparison, KeptLogits, Method, PartStore
 
 PAPER_PROTOCOL = "x1..x8"
+LOGITS_FOLDER = "logits"
 
 
 def compare(
@@ -45,7 +46,10 @@ def compare(
     ] = None,
     output: Annotated[
         Path | None,
-        typer.Option(help="Folder for comparison.json, comparison.md, accuracy.png and, of ours, abstention.png."),
+        typer.Option(
+            help="Folder for comparison.json, comparison.md, accuracy.png, of ours abstention.png, and the logits of "
+            "all methods, from which the next run goes on."
+        ),
     ] = None,
     seed: Annotated[int, typer.Option(min=0, help="Seed of what has to be trained.")] = 0,
     epochs: Annotated[
@@ -63,11 +67,12 @@ def compare(
 ) -> None:
     """Compare the paper's method, honest baselines and ours: same backbone, same faces, same protocol.
 
-    Interrupt it whenever you like: what is trained stays, and a training that was cut off goes on.
+    Interrupt it whenever you like: what is trained stays, a training that was cut off goes on, and with --output what
+    was evaluated is not evaluated again.
     """
     with needing_extra("fsrfer-train compare"):
         from ..training import FitOptions, TrainingData
-        from ..training.comparison import METHODS, PartStore
+        from ..training.comparison import METHODS, KeptLogits, PartStore
         from ..training.distributed import refuse_several_processes
     refuse_several_processes("fsrfer-train compare")
     chosen = _choose(methods, METHODS)
@@ -81,7 +86,8 @@ def compare(
         chosen = _only_stored(parts, chosen)
     _refuse_others(parts, chosen, faces)
     _train_missing(parts, chosen, faces)
-    comparison = _evaluate(parts, chosen, faces, wanted_sizes, wanted_tracks, latency=latency)
+    kept = KeptLogits(output / LOGITS_FOLDER) if output is not None else None
+    comparison = _evaluate(parts, chosen, faces, wanted_sizes, wanted_tracks, kept, latency=latency)
     _show(comparison)
     if output is not None:
         _write(comparison, output)
@@ -147,6 +153,7 @@ def _evaluate(
     data: TrainingData,
     sizes: tuple[int, ...],
     tracks: tuple[Track, ...],
+    kept: KeptLogits | None,
     *,
     latency: bool,
 ) -> Comparison:
@@ -171,9 +178,12 @@ def _evaluate(
             def told(what: str, done: int, total: int, task: TaskID = task) -> None:
                 bars.update(task, description=what, completed=done, total=total)
 
-            results.append(
-                evaluate_method(method, loaded, data, spec, sizes, tracks, measure_latency=measure, on_progress=told)
+            result = evaluate_method(
+                method, loaded, data, spec, sizes, tracks, kept=kept, measure_latency=measure, on_progress=told
             )
+            results.append(result)
+    if kept is not None and kept.reused:
+        NOTES.print(f"{kept.reused} of {2 * len(methods) * len(sizes) * len(tracks)} evaluations were there already")
     return Comparison(data.dataset_ids, sizes, tuple(results))
 
 

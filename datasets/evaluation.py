@@ -69,6 +69,45 @@ class SizeReport:
     correct: npt.NDArray[np.bool_] = field(repr=False, compare=False)
     native_px: Float32Array = field(repr=False, compare=False)
 
+    @classmethod
+    def of(
+        cls,
+        face_size_px: int,
+        logits: Float32Array,
+        native_px: Float32Array,
+        labels: npt.NDArray[np.int64],
+        *,
+        smaller_count: int = 0,
+        temperatures: Sequence[TemperatureBand] = (),
+    ) -> SizeReport:
+        """Return the report on logits.
+
+        Args:
+            face_size_px: Native side of the faces in pixels.
+            logits: float32 (N, K), before any temperature.
+            native_px: float32 (N,), size of each face as the classifier was told.
+            labels: int64 (N,), the true expressions.
+            smaller_count: How many faces are smaller than that in the data set.
+            temperatures: Confidence calibration, ascending in size.
+        """
+        calibrated = logits / temperatures_for(native_px, temperatures)[:, None]
+        predictions = logits.argmax(axis=1).astype(np.int64)
+        return cls(
+            face_size_px=face_size_px,
+            count=len(labels),
+            smaller_count=smaller_count,
+            accuracy=accuracy(labels, predictions),
+            mean_class_accuracy=mean_class_accuracy(labels, predictions),
+            macro_f1=macro_f1(labels, predictions),
+            ece=expected_calibration_error(softmax(calibrated), labels),
+            nll=negative_log_likelihood(calibrated, labels),
+            confusion=confusion_matrix(labels, predictions, logits.shape[1]),
+            logits=logits,
+            predictions=predictions,
+            correct=predictions == labels,
+            native_px=native_px,
+        )
+
     def calibrated(self, bands: Sequence[TemperatureBand], labels: npt.NDArray[np.int64]) -> SizeReport:
         """Return the report under other temperatures; only its calibration error and likelihood change.
 
@@ -193,8 +232,7 @@ def evaluate_by_size(
         tallies[batch.face_size_px].add(logits, batch.native_px, batch.smaller)
         if on_progress is not None and batch.face_size_px == sizes[-1]:
             on_progress(batch.done, len(dataset))
-    classes = len(dataset.labels)
-    reports = tuple(tally.report(dataset.label_indices, classes, temperatures) for tally in tallies.values())
+    reports = tuple(tally.report(dataset.label_indices, temperatures) for tally in tallies.values())
     return EvaluationReport(dataset.dataset_id, dataset.labels, reports, track)
 
 
@@ -213,27 +251,9 @@ class _Tally:
         self._native.append(native)
         self._smaller += smaller
 
-    def report(
-        self, labels: npt.NDArray[np.int64], classes: int, temperatures: Sequence[TemperatureBand]
-    ) -> SizeReport:
+    def report(self, labels: npt.NDArray[np.int64], temperatures: Sequence[TemperatureBand]) -> SizeReport:
         logits, native = np.concatenate(self._logits), np.concatenate(self._native)
-        calibrated = logits / temperatures_for(native, temperatures)[:, None]
-        predictions = logits.argmax(axis=1).astype(np.int64)
-        return SizeReport(
-            face_size_px=self.size,
-            count=len(labels),
-            smaller_count=self._smaller,
-            accuracy=accuracy(labels, predictions),
-            mean_class_accuracy=mean_class_accuracy(labels, predictions),
-            macro_f1=macro_f1(labels, predictions),
-            ece=expected_calibration_error(softmax(calibrated), labels),
-            nll=negative_log_likelihood(calibrated, labels),
-            confusion=confusion_matrix(labels, predictions, classes),
-            logits=logits,
-            predictions=predictions,
-            correct=predictions == labels,
-            native_px=native,
-        )
+        return SizeReport.of(self.size, logits, native, labels, smaller_count=self._smaller, temperatures=temperatures)
 
 
 def _check_request(sizes: Sequence[int], batch_size: int) -> None:

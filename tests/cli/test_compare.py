@@ -110,6 +110,27 @@ def test_what_is_trained_is_loaded_and_gives_the_same_figures(compared, rafdb):
 
 
 @pytest.mark.slow
+def test_what_was_evaluated_is_not_evaluated_again(compared, rafdb):
+    place, _ = compared
+    words = (
+        "--data", f"rafdb:{rafdb}", "--sizes", "48,12", "--tracks", "clean", "--store", "store", "--no-train",
+        "--epochs", 1, "--no-latency", "--output", "kept",
+    )  # fmt: skip
+    first = run(*words, "--methods", "edge", cwd=place)
+    assert first.returncode == 0, first.stderr
+    assert "were there already" not in first.stderr
+    second = run(*words, "--methods", "edge,paper", cwd=place)
+    assert second.returncode == 0, second.stderr
+    assert "4 of 8 evaluations were there already" in " ".join(second.stderr.split())
+    written = json.loads((place / "kept" / "comparison.json").read_text())
+    assert [method["key"] for method in written["methods"]] == ["edge", "paper"]
+    files = sorted(str(path.relative_to(place / "kept")) for path in (place / "kept").rglob("*.npz"))
+    assert [name for name in files if "edge" in name] == [
+        f"logits/edge/{split}-clean-{size}px.npz" for split in ("test", "valid") for size in (12, 48)
+    ]
+
+
+@pytest.mark.slow
 def test_networks_of_a_trial_are_not_taken_for_real_ones(compared, rafdb):
     place, _ = compared
     result = run("--data", f"rafdb:{rafdb}", "--methods", "edge", "--store", "store", "--no-latency", cwd=place)

@@ -1,5 +1,6 @@
 """One table of all methods: the paper's, honest baselines, ours; same backbone, same data, same protocol."""
 
+from .kept_logits import KeptLogits
 from .markdown import to_markdown
 from .methods import METHODS, Kind, Method
 from .parts import Part
@@ -12,6 +13,7 @@ __all__ = [
     "HEADER",
     "METHODS",
     "Comparison",
+    "KeptLogits",
     "Kind",
     "Method",
     "MethodCost",

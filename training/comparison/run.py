@@ -14,6 +14,7 @@ from ...datasets.tracks import Track
 from ..evaluation import classify_with
 from ..models.cost import count_cost_of
 from ..splits import TrainingData
+from .kept_logits import KeptLogits
 from .methods import Method
 from .parts import Part
 from .table import MethodCost, MethodResult
@@ -30,6 +31,7 @@ def evaluate_method(
     sizes: Sequence[int],
     tracks: Sequence[Track],
     *,
+    kept: KeptLogits | None = None,
     measure_latency: Callable[[nn.Module], float] | None = None,
     on_progress: Progress | None = None,
 ) -> MethodResult:
@@ -44,6 +46,7 @@ def evaluate_method(
         spec: Preprocessing, the same for all methods.
         sizes: Native face sizes in pixels.
         tracks: How small faces are made.
+        kept: Where its answers are kept, and taken from where they are there; None to ask everything anew.
         measure_latency: From a network to milliseconds a face; None to leave the column empty.
         on_progress: Who listens.
     """
@@ -55,6 +58,8 @@ def evaluate_method(
                 on_progress(f"{method.title}, {track.value}, {size} px", done, total)
 
         classify = classify_with(networks[size])
+        if kept is not None:
+            return kept.evaluate(method.key, classify, dataset, spec, size, track, told)
         return evaluate_by_size(classify, dataset, spec, [size], track=track, on_progress=told)
 
     valid = [_joined([evaluate(data.valid, size, track) for size in sizes]) for track in tracks]
