@@ -170,7 +170,7 @@ def test_the_abstention_curve_is_of_ours(compared, rafdb):
     )  # fmt: skip
     assert result.returncode == 0, result.stderr
     assert {path.name for path in (place / "baseline").iterdir()} == {
-        "comparison.json", "comparison.md", "accuracy.png"
+        "comparison.json", "comparison.md", "accuracy.png", "logits"
     }  # fmt: skip
 
 
