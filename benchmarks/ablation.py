@@ -175,10 +175,12 @@ def _table_of(title: str, variants: Mapping[str, Mapping[int, Mapping[str, float
 
 def results(bundles: Trained, options: argparse.Namespace) -> dict[str, Any]:
     """Return what was measured, as plain values."""
+    made = [bundle.manifest.provenance for runs in bundles.values() for bundle in runs.values()]
     return {
         "epochs": options.epochs,
         "teacher": ModelBundle.load(options.teacher).manifest.name,
-        "dataset_ids": next(iter(next(iter(bundles.values())).values())).manifest.provenance.dataset_ids,
+        "dataset_ids": made[0].dataset_ids,
+        "arithmetic": sorted({one.arithmetic for one in made}),
         "titles": {name: VARIANTS[name][0] for name in bundles},
         **{f"{name}_percent": {key: measured(bundles, key, name) for _, key in REPORTS} for name in FIGURES},
     }

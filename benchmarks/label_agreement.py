@@ -23,6 +23,8 @@ from fsrfer.runtime.opening import open_bundle
 BANDS = ((0.0, 0.5), (0.5, 0.7), (0.7, 0.9), (0.9, 1.0))
 """Largest share of the votes that one expression has: above the first and up to the second number."""
 
+_ROUNDING = 1e-6  # shares are kept in float32: seven of ten are 0.69999999 or 0.70000005
+
 Votes = npt.NDArray[np.float64]
 
 
@@ -71,7 +73,7 @@ def by_agreement(votes: Votes, correct: npt.NDArray[np.bool_]) -> list[dict[str,
     largest = votes.max(axis=1)
     rows = []
     for low, high in BANDS:
-        within = (largest > low) & (largest <= high + 1e-6)
+        within = (largest > low + _ROUNDING) & (largest <= high + _ROUNDING)
         if within.any():
             rows.append(
                 {

@@ -183,7 +183,7 @@ def _evaluate(
             )
             results.append(result)
     if kept is not None and kept.reused:
-        NOTES.print(f"{kept.reused} of {2 * len(methods) * len(sizes) * len(tracks)} evaluations were there already")
+        NOTES.print(f"{kept.reused} of {kept.evaluations} evaluations were there already")
     return Comparison(data.dataset_ids, sizes, tuple(results))
 
 

@@ -36,10 +36,15 @@ class KeptLogits:
 
     Args:
         folder: Made when it is needed.
+
+    Attributes:
+        evaluations: How many reports were asked for.
+        reused: How many of them were there already.
     """
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
+        self.evaluations = 0
         self.reused = 0
 
     def evaluate(
@@ -69,6 +74,7 @@ class KeptLogits:
             OSError: The folder cannot be written to.
         """
         path = self._folder / method / f"{dataset.split}-{track.value}-{size}px.npz"
+        self.evaluations += 1
         kept = _Answers.read(path)
         if kept is not None and kept.hold_for(classify, dataset, spec, size, track):
             self.reused += 1
