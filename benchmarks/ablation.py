@@ -107,7 +107,8 @@ Trained = dict[str, dict[int, ModelBundle]]
 def trained(options: argparse.Namespace, data: TrainingData) -> Trained:
     """Return the variants that are there, of all seeds; refuse those of other settings than the present ones."""
     parents = Origin(ModelBundle.load(options.teacher), OriginRole.EXTRACTOR).parents
-    seeds = sorted(int(folder.name.removeprefix(SEED_FOLDER)) for folder in options.output.glob(f"{SEED_FOLDER}*"))
+    numbers = [folder.name.removeprefix(SEED_FOLDER) for folder in options.output.glob(f"{SEED_FOLDER}*")]
+    seeds = sorted(int(number) for number in numbers if number.isdecimal())
     found: Trained = {}
     for name in VARIANTS:
         for seed in seeds:
