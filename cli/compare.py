@@ -20,6 +20,7 @@ from .launch import needing_extra
 from .parsing import parse_sizes
 from .tracks import parse_tracks
 from .training_bars import TrainingBars
+from .writable import check_writable_folder
 
 if TYPE_CHECKING:
     from torch import nn
@@ -75,6 +76,7 @@ def compare(
         from ..training.comparison import METHODS, KeptLogits, PartStore
         from ..training.distributed import refuse_several_processes
     refuse_several_processes("fsrfer-train compare")
+    check_writable_folder(output, "--output")
     chosen = _choose(methods, METHODS)
     wanted_tracks = parse_tracks(tracks)
     splits = {split: open_dataset(data, split, skip_bad=skip_bad) for split in ("train", "valid", "test")}

@@ -174,6 +174,16 @@ def test_the_abstention_curve_is_of_ours(compared, rafdb):
     }  # fmt: skip
 
 
+def test_an_output_that_cannot_be_a_folder_is_refused_before_anything_is_trained(tmp_path):
+    (tmp_path / "taken").write_text("not a folder")
+    for output in ("taken", "taken/below"):
+        result = run("--data", "procedural?count=70", "--store", "store", "--output", output, cwd=tmp_path)
+        assert result.returncode == 2
+        told = " ".join(result.stderr.split())
+        assert f"--output cannot be written to; expected a folder that may be written to; found {output}" in told
+    assert not (tmp_path / "store").exists()
+
+
 @pytest.mark.slow
 def test_networks_of_other_faces_are_refused(compared):
     place, _ = compared
